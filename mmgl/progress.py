@@ -1,0 +1,81 @@
+"""One line on the terminal that says in plain words how far a run is."""
+
+from __future__ import annotations
+
+import shutil
+import sys
+from types import TracebackType
+from typing import Any, TextIO
+
+from mmgl.messages import CATALOGUE
+
+WIDTH = 12
+"""Of the bar: with the longest words and the time left it fits into 80 columns."""
+
+
+class ProgressLine:
+    """Shows the events of a run as one line that renews itself, and a line of its own for every check.
+
+    Args:
+        stream: a terminal; elsewhere (a file, a pipe) only whole lines are written, at stages and checks.
+    """
+
+    def __init__(self, stream: TextIO | None = None) -> None:
+        self._stream = stream or sys.stderr
+        self._live = self._stream.isatty()
+        self._dice = ""
+        self._skipped: set[str] = set()
+
+    def __enter__(self) -> ProgressLine:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._live:
+            self._stream.write("\r\x1b[K")
+        self._stream.flush()
+
+    def show(self, event: dict[str, Any]) -> None:
+        """Show one event of a run."""
+        kind = event["event"]
+        if kind in ("looking", "preparing") and self._live:
+            self._renew(f"{CATALOGUE['progress.' + kind]}  {event['done']} of {event['of']}")
+        elif kind == "skipped" and event["case"] not in self._skipped:
+            self._skipped.add(event["case"])  # told twice: when looking at the scans and when preparing them
+            self._line(f"{CATALOGUE['progress.skipped'].format(case=event['case'])} {event['words']}")
+        elif kind == "stage":
+            place = f"({event['number']} of {event['stages']})"
+            self._line(f"{CATALOGUE['stage.' + event['stage']]} {place}, {event['steps']} steps")
+        elif kind == "step" and self._live:
+            self._renew(self._step(event))
+        elif kind == "check":
+            known = [d for d in event["dice"] if d is not None]
+            mean = sum(known) / len(known) if known else float("nan")
+            self._dice = f"  Dice {mean:.3f}"
+            each = ", ".join("–" if d is None else f"{d:.3f}" for d in event["dice"])
+            self._line(f"  step {event['step']:>6}  Dice on the check cases {mean:.3f} ({each})")
+
+    def _step(self, event: dict[str, Any]) -> str:
+        """Return the words of a step."""
+        share = event["step"] / event["steps"]
+        bar = ("█" * round(share * WIDTH)).ljust(WIDTH, "░")
+        loss = sum(event["loss"].values())
+        words = CATALOGUE["stage." + event["stage"]]
+        return f"{words}  {bar} {share:4.0%}  {_time(event['seconds_left'])} left{self._dice}  loss {loss:.3f}"
+
+    def _renew(self, text: str) -> None:
+        columns = shutil.get_terminal_size().columns - 1  # a longer line would wrap, and could not renew itself
+        self._stream.write(f"\r\x1b[K{text[:columns]}")
+        self._stream.flush()
+
+    def _line(self, text: str) -> None:
+        self._stream.write(f"\r\x1b[K{text}\n" if self._live else f"{text}\n")
+        self._stream.flush()
+
+
+def _time(seconds: float) -> str:
+    """Return seconds in the words people use."""
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
