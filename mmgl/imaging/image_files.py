@@ -1,0 +1,239 @@
+# mypy: disable-error-code="no-untyped-call"
+"""One image file on disk: its header, its voxels, and everything that can be wrong with it.
+
+ITK reads a cut-short NIfTI or JPEG file without a word and fills up with zeros, so completeness is checked here.
+"""
+
+from __future__ import annotations
+
+import gzip
+import math
+import re
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import SimpleITK as sitk
+
+from mmgl.imaging.conversion import array_of, grid_of
+from mmgl.imaging.grid import Array, Grid
+from mmgl.messages import MMGLError
+
+READERS = {
+    ".nii": "NiftiImageIO",
+    ".nii.gz": "NiftiImageIO",
+    ".nrrd": "NrrdImageIO",
+    ".nhdr": "NrrdImageIO",
+    ".mha": "MetaImageIO",
+    ".mhd": "MetaImageIO",
+    ".png": "PNGImageIO",
+    ".jpg": "JPEGImageIO",
+    ".jpeg": "JPEGImageIO",
+    ".dcm": "GDCMImageIO",
+    ".ima": "GDCMImageIO",
+}
+"""The reader of ITK for each suffix. DICOM files often have none."""
+
+PICTURES = (".png", ".jpg", ".jpeg")
+"""Suffixes of pictures: two dimensions, no place in space."""
+
+LARGEST = 64 * 2**30
+"""Bytes of voxels beyond which a header is taken for damaged: far above any scanner's."""
+
+HIGHEST_RATIO = 2000
+"""How many times larger than its file an image can be: deflate reaches 1032."""
+
+_PLAIN_REASONS = (
+    ("is not recognized as a NIFTI", "its header is damaged"),
+    ("File cannot be read", "it is cut short or damaged"),
+    ("Error while reading file", "it is cut short or damaged"),
+    ("bytes but received", "it is cut short"),
+    ("fread got only", "it is cut short"),
+    ("hit end of header", "it is cut short"),
+    ("error reading from gzFile", "it is cut short or damaged"),
+    ("couldn't open", "the file with its voxels is not beside it"),
+    ("Unknown PixelType", "its kind of pixel is not supported"),
+    ("Unknown component type", "its kind of number is not supported"),
+    ("allocate memory", "there is not enough memory for it"),
+)
+
+
+@dataclass(frozen=True)
+class ImageFile:
+    """What is in an image file, or in its header alone.
+
+    Attributes:
+        path: the file.
+        grid: where its voxels are.
+        channels: numbers per voxel, without the transparency of a picture.
+        keys: the texts of its header, such as ``0008|0060`` of DICOM or ``Segment0_Name`` of NRRD.
+    """
+
+    path: Path
+    grid: Grid
+    channels: int
+    keys: dict[str, str]
+
+
+def suffix_of(path: Path) -> str:
+    """Return the suffix that decides the format, in small letters: ``.nii.gz``, ``.nrrd``, ... or an empty string."""
+    name = path.name.lower()
+    return next((suffix for suffix in sorted(READERS, key=len, reverse=True) if name.endswith(suffix)), "")
+
+
+def stem(path: Path) -> str:
+    """Return the name of a file without ``.nii.gz``, ``.seg.nrrd`` or another suffix of images; folders have none."""
+    name = path.name if path.is_dir() else path.name[: len(path.name) - len(suffix_of(path))]
+    return name[:-4] if name != path.name and name.lower().endswith(".seg") else name
+
+
+def looks_like_dicom(path: Path) -> bool:
+    """Return whether the file has the mark of DICOM behind its preamble."""
+    with path.open("rb") as file:
+        return file.read(132)[128:] == b"DICM"
+
+
+@contextmanager
+def quiet() -> Iterator[None]:
+    """Hold back the warnings of ITK inside the block: what matters in them is checked and said by MMGL."""
+    before = sitk.ProcessObject.GetGlobalWarningDisplay()
+    sitk.ProcessObject.SetGlobalWarningDisplay(False)
+    try:
+        yield
+    finally:
+        sitk.ProcessObject.SetGlobalWarningDisplay(before)
+
+
+def read_information(path: Path) -> ImageFile:
+    """Return what the header of an image file says, without its voxels.
+
+    Raises:
+        MMGLError: ``file.missing``, ``scan.unknown_format``, ``scan.unreadable``, ``scan.empty``,
+            ``scan.four_dimensional`` or ``scan.sheared``.
+    """
+    return _open(path)[0]
+
+
+def read_image(path: Path) -> tuple[ImageFile, Array]:
+    """Return the header and the voxels (channels, z, y, x) of an image file, with the stored dtype.
+
+    Raises:
+        MMGLError: as ``read_information``.
+    """
+    header, reader = _open(path)
+    if (reason := _missing_end(path, header)) is not None:
+        raise MMGLError("scan.unreadable", path=path, reason=reason)
+    with quiet():
+        try:
+            image = reader.Execute()
+        except RuntimeError as error:
+            raise failure(path, error) from error
+    return header, array_of(image)[: header.channels]
+
+
+def failure(path: Path, error: RuntimeError) -> MMGLError:
+    """Return the error that says in words what an exception of SimpleITK says in its own."""
+    text = str(error)
+    if "orthonormal direction" in text or "Bad direction" in text:
+        return MMGLError("scan.sheared", path=path)
+    for mark, reason in _PLAIN_REASONS:
+        if mark in text:
+            return MMGLError("scan.unreadable", path=path, reason=reason)
+    return MMGLError("scan.unreadable", path=path, reason=_last_words(text))
+
+
+def _last_words(text: str) -> str:
+    """Return the line of an ITK error that says most, without places in source files and addresses in memory."""
+    lines = [
+        re.sub(r"^\[nrrd\] \w+: ?|\w+(?:::| )ERROR: ?|\w+ ?\(0x[0-9a-f]+\): ?", "", line) for line in text.split("\n")
+    ]
+    told = [line.strip() for line in lines if line.strip() and not re.search(r"\.[ch]xx:\d+|^Exception thrown", line)]
+    chosen = told[-1] if "[nrrd]" in text else told[0] if told else "no reason given"
+    return chosen.rstrip(".")[:200]
+
+
+def _open(path: Path) -> tuple[ImageFile, sitk.ImageFileReader]:
+    """Return the checked header of a file, and the reader that can read its voxels."""
+    try:
+        str(path).encode()
+    except UnicodeEncodeError as error:
+        raise MMGLError("file.name", path=ascii(str(path))) from error
+    if not path.is_file():
+        raise MMGLError("file.missing", path=path)
+    if path.stat().st_size == 0:
+        raise MMGLError("scan.empty", path=path, size="0 bytes")
+    expected = READERS.get(suffix_of(path), "GDCMImageIO" if looks_like_dicom(path) else "")
+    if not expected:
+        raise MMGLError("scan.unknown_format", path=path)
+    if sitk.ImageFileReader.GetImageIOFromFileName(str(path)) != expected:
+        raise MMGLError("scan.unreadable", path=path, reason="it is cut short, damaged or not what its name says")
+    reader = sitk.ImageFileReader()
+    reader.SetFileName(str(path))
+    reader.SetImageIO(expected)
+    with quiet():
+        try:
+            reader.ReadImageInformation()
+        except RuntimeError as error:
+            raise failure(path, error) from error
+    return _checked(path, reader), reader
+
+
+def _checked(path: Path, reader: sitk.ImageFileReader) -> ImageFile:
+    """Return the header of a file after the checks that need no voxels."""
+    size, grid, channels = reader.GetSize(), grid_of(reader), reader.GetNumberOfComponents()
+    if min(size) == 0:
+        raise MMGLError("scan.empty", path=path, size=" x ".join(map(str, size)))
+    if (frames := math.prod(size[3:])) > 1:
+        raise MMGLError("scan.four_dimensional", path=path, frames=frames)
+    if not all(math.isfinite(spacing) and spacing > 0 for spacing in grid.spacing):
+        raise MMGLError("scan.unreadable", path=path, reason="the size of its voxels is not known")
+    if not grid.is_orthogonal():
+        raise MMGLError("scan.sheared", path=path)
+    if (asked := _impossible_size(path, reader)) is not None:
+        raise MMGLError("scan.unreadable", path=path, reason=f"its header asks for {asked / 1e9:,.3g} GB")
+    if suffix_of(path) in PICTURES:
+        grid, channels = Grid(grid.size), min(channels, 3)
+    return ImageFile(path, grid, channels, {key: _text(reader.GetMetaData(key)) for key in reader.GetMetaDataKeys()})
+
+
+def _impossible_size(path: Path, reader: sitk.ImageFileReader) -> int | None:
+    """Return the bytes the voxels would need, where no file of this kind can hold so many."""
+    number = sitk.Image([1] * 2, reader.GetPixelIDValue()).GetSizeOfPixelComponent()
+    voxels = math.prod(reader.GetSize()) * reader.GetNumberOfComponents()
+    whole = reader.GetImageIO() != "GDCMImageIO" and suffix_of(path) not in (".nhdr", ".mhd")
+    too_large = voxels * number > LARGEST or (whole and voxels > HIGHEST_RATIO * path.stat().st_size)
+    return voxels * number if too_large else None
+
+
+def _text(value: str) -> str:
+    """Return a text of a header in which every character can be written again."""
+    return value.encode("utf-8", "replace").decode("utf-8")
+
+
+def _missing_end(path: Path, header: ImageFile) -> str | None:
+    """Return what is wrong with a file of a format whose reader hides that the file is cut short."""
+    suffix = suffix_of(path)
+    if suffix in (".jpg", ".jpeg"):
+        with path.open("rb") as file:
+            file.seek(max(0, path.stat().st_size - 4096))
+            return None if b"\xff\xd9" in file.read() else "it is cut short"
+    if READERS.get(suffix) != "NiftiImageIO":
+        return None
+    counts = [int(header.keys[f"dim[{i}]"]) for i in range(1, 8)]
+    voxels = math.prod(n for n in counts if n > 0) * int(header.keys["bitpix"]) // 8
+    try:
+        found = _unpacked_bytes(path)
+    except (OSError, EOFError, zlib.error):
+        return "it is cut short or damaged"
+    return None if found >= float(header.keys["vox_offset"]) + voxels else "it is cut short"
+
+
+def _unpacked_bytes(path: Path) -> int:
+    """Return the number of bytes in a file, after unpacking where it is packed, its checksum verified."""
+    with path.open("rb") as file:
+        if file.read(2) != b"\x1f\x8b":
+            return path.stat().st_size
+    with gzip.open(path) as unpacked:
+        return sum(map(len, iter(lambda: unpacked.read(1 << 20), b"")))

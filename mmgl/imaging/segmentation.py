@@ -1,0 +1,61 @@
+"""A segmentation in memory: layers of painted voxels, and what each painted value is."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from mmgl.imaging.grid import Array, Grid
+from mmgl.structures import Colour
+
+
+@dataclass(frozen=True)
+class Segment:
+    """One painted structure as its file has it.
+
+    Attributes:
+        value: the label value in its layer.
+        name: empty where the file knows only values.
+        colour: red, green, blue, 0 to 255, or None where the file says none.
+        terminology: Slicer's serialised terminology entry, or an empty string.
+        layer: the layer it is painted in; segments that overlap lie in different layers.
+    """
+
+    value: int
+    name: str = ""
+    colour: Colour | None = None
+    terminology: str = ""
+    layer: int = 0
+
+
+@dataclass(frozen=True)
+class Segmentation:
+    """What is painted on a scan.
+
+    Attributes:
+        layers: (layers, z, y, x), unsigned integers.
+        grid: where its voxels are; not always the grid of the scan.
+        segments: in the order of the file; empty segments included.
+    """
+
+    layers: Array
+    grid: Grid
+    segments: tuple[Segment, ...]
+
+    def voxels(self, segment: Segment) -> Array:
+        """Return the boolean mask (z, y, x) of one segment."""
+        mask: Array = self.layers[segment.layer] == segment.value
+        return mask
+
+    def labelmap(self, numbers: Sequence[int]) -> Array:
+        """Return one labelmap (z, y, x) of int32 in which segment i has ``numbers[i]``, and 0 is background.
+
+        A segment whose number is 0 is left out. Where segments overlap, the upper one in the list wins.
+        """
+        labelmap = np.zeros(self.grid.size, dtype=np.int32)
+        for segment, number in reversed(list(zip(self.segments, numbers, strict=True))):
+            if number:
+                labelmap[self.voxels(segment)] = number
+        return labelmap
