@@ -1,0 +1,1 @@
+"""From a study to batches: plan, prepared cases on disk, sampled slices, augmented views."""

@@ -1,0 +1,1 @@
+"""Networks: what turns slices into features, embeddings and logits."""
