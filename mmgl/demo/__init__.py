@@ -1,0 +1,1 @@
+"""The demo: scans to try MMGL on without having any."""

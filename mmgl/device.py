@@ -1,0 +1,87 @@
+"""Where the work is done and in which precision: device, bfloat16, memory, and the allocator of a process of ours."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import sys
+from contextlib import AbstractContextManager
+from functools import lru_cache
+from pathlib import Path
+
+import torch
+
+from mmgl.messages import MMGLError
+
+
+def choose_device(name: str = "auto") -> torch.device:
+    """Return the device called ``auto``, ``cpu`` or ``cuda``; ``auto`` takes a usable NVIDIA card if there is one.
+
+    Raises:
+        MMGLError: ``device.unknown``, or ``device.no_cuda`` when a card is asked for and none can be used.
+    """
+    if name not in ("auto", "cpu", "cuda"):
+        raise MMGLError("device.unknown", device=name)
+    usable = torch.cuda.is_available()
+    if name == "cuda" and not usable:
+        raise MMGLError("device.no_cuda")
+    return torch.device("cuda" if usable and name != "cpu" else "cpu")
+
+
+def half_precision(device: torch.device) -> AbstractContextManager[object]:
+    """Return the context in which networks run: bfloat16 where the device computes it faster, else float32."""
+    return torch.autocast(device.type, dtype=torch.bfloat16, enabled=_has_fast_bfloat16(device.type))
+
+
+@lru_cache
+def _has_fast_bfloat16(kind: str) -> bool:
+    """Return whether bfloat16 pays: on processors only those with instructions for it, or it would be slower."""
+    if kind == "cuda":
+        return bool(torch.cuda.get_device_capability()[0] >= 8)
+    supported = getattr(torch.ops.mkldnn, "_is_mkldnn_bf16_supported", None)
+    return bool(supported and supported())
+
+
+def free_memory(device: torch.device) -> int:
+    """Return the bytes that are free on the device now."""
+    if device.type == "cuda":
+        return int(torch.cuda.mem_get_info(device)[0])
+    meminfo = Path("/proc/meminfo")
+    if meminfo.is_file():
+        for line in meminfo.read_text(encoding="utf-8").splitlines():
+            if line.startswith("MemAvailable:"):
+                return int(line.split()[1]) * 1024
+    if hasattr(os, "sysconf") and "SC_PHYS_PAGES" in os.sysconf_names:
+        return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") // 2
+    return _free_memory_on_windows()
+
+
+def _free_memory_on_windows() -> int:
+    """Return the free physical memory as GlobalMemoryStatusEx tells it."""
+    fields = ["length", "load"], ["total", "free", "t1", "f1", "t2", "f2", "f3"]
+
+    class Status(ctypes.Structure):
+        _fields_ = [(n, ctypes.c_ulong) for n in fields[0]] + [(n, ctypes.c_ulonglong) for n in fields[1]]
+
+    status = Status(length=ctypes.sizeof(Status))
+    ctypes.windll.kernel32.GlobalMemoryStatusEx(ctypes.byref(status))  # type: ignore[attr-defined]
+    return int(status.free)
+
+
+def keep_memory() -> None:
+    """Tell glibc to keep freed pages instead of giving them back after every layer.
+
+    Otherwise each layer pays for its pages anew, which is a good part of a training step. For the start of a process
+    of our own, never on import and never inside a host application; does nothing where there is no glibc.
+    """
+    if not sys.platform.startswith("linux"):
+        return
+    try:
+        mallopt = ctypes.CDLL("libc.so.6").mallopt
+    except (OSError, AttributeError):
+        return
+    mmap_threshold, trim_threshold, arena_max, mmap_max = -3, -1, -8, -4
+    if not mallopt(mmap_threshold, 1 << 30):
+        mallopt(mmap_max, 0)
+    mallopt(trim_threshold, 2**31 - 1)
+    mallopt(arena_max, 1)

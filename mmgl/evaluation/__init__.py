@@ -1,0 +1,1 @@
+"""Measuring how well segmentations fit their references, and showing it: metrics, tables, pictures, report."""

@@ -1,0 +1,159 @@
+"""The options of the command line, and their help."""
+
+from __future__ import annotations
+
+import argparse
+import math
+from pathlib import Path
+
+from mmgl import __version__
+from mmgl.methods import METHODS
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """Return the parser of all commands."""
+    parser = argparse.ArgumentParser(
+        prog="mmgl",
+        description="Segment your own structures from a handful of labelled scans and a folder of unlabelled ones.",
+        epilog="Everything stays on this computer. Not a medical device.",
+    )
+    parser.add_argument("--version", action="version", version=f"mmgl {__version__}")
+    commands = parser.add_subparsers(title="commands", metavar="COMMAND")
+    _add_study(commands)
+    _add_train(commands)
+    _add_segment(commands)
+    _add_evaluate(commands)
+    _add_demo(commands)
+    return parser
+
+
+def _add_study(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    study = commands.add_parser("study", help="make a study, add scans to it, look at it")
+    actions = study.add_subparsers(title="actions", metavar="ACTION", required=True)
+    new = actions.add_parser("new", help="make an empty study in a folder")
+    new.add_argument("study", type=Path, help="folder of the study")
+    new.set_defaults(command="study_new")
+    add = actions.add_parser("add", help="add the scans of a folder, with the labels of another folder if given")
+    add.add_argument("study", type=Path, help="folder of the study")
+    add.add_argument("images", type=Path, help="folder of scans (NIfTI, NRRD, MetaImage, DICOM, PNG, JPEG)")
+    add.add_argument("--labels", type=Path, help="folder of labels with the same names as the scans")
+    add.add_argument(
+        "--structures",
+        nargs="+",
+        default=[],
+        metavar="VALUE=NAME",
+        help="what the values or segment names of the labels are, such as 1=Anterior; 9= leaves 9 out",
+    )
+    add.add_argument("--only", nargs="+", default=[], metavar="NAME", help="add only scans with these names")
+    add.add_argument("--patient", metavar="PATTERN", help=r"regular expression that finds the patient in a file name")
+    add.add_argument("--check", action="store_true", help="hold these cases out to choose the best model")
+    add.set_defaults(command="study_add")
+    split = actions.add_parser("split", help="hold out some labelled patients to choose the best model")
+    split.add_argument("study", type=Path, help="folder of the study")
+    split.add_argument("--fraction", type=_share, default=0.2, help="of the labelled patients (default 0.2)")
+    split.add_argument("--seed", type=int, default=0)
+    split.set_defaults(command="study_split")
+    use = actions.add_parser("use", help="say what cases are for: train, check or leave-out")
+    use.add_argument("study", type=Path, help="folder of the study")
+    use.add_argument("use", choices=["train", "check", "leave-out"])
+    use.add_argument("cases", nargs="+", metavar="CASE", help="names, as mmgl study show lists them")
+    use.set_defaults(command="study_use")
+    remove = actions.add_parser("remove", help="take cases out of the study; their files stay where they are")
+    remove.add_argument("study", type=Path, help="folder of the study")
+    remove.add_argument("cases", nargs="+", metavar="CASE", help="names, as mmgl study show lists them")
+    remove.set_defaults(command="study_remove")
+    show = actions.add_parser("show", help="list structures and cases")
+    show.add_argument("study", type=Path, help="folder of the study")
+    show.set_defaults(command="study_show")
+
+
+def _add_train(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    methods = "\n".join(f"  {name:<14} {line}" for name, (_, _, line) in METHODS.items())
+    train = commands.add_parser(
+        "train",
+        help="train a model on a study",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        epilog=f"methods:\n{methods}",
+    )
+    train.add_argument("study", type=Path, help="folder of the study")
+    train.add_argument("--method", default="mmgl", metavar="NAME", help="one of the methods below (default mmgl)")
+    budget = train.add_mutually_exclusive_group()
+    budget.add_argument("--minutes", type=_finite, help="time to train (default 15)")
+    budget.add_argument("--steps", type=int, help="steps to train, over all stages; repeatable to the last digit")
+    train.add_argument("--seed", type=int, default=0)
+    train.add_argument("--device", default="auto", help="auto, cpu or cuda")
+    train.add_argument("--name", type=_file_name, default="", help="of the model (default model-1, model-2, ...)")
+    train.add_argument("--published", action="store_true", help="network size, layers and learning rates of the paper")
+    train.add_argument(
+        "--resume",
+        action="store_true",
+        help="go on, as it was begun, with the interrupted training called --name, or with the latest",
+    )
+    train.set_defaults(command="train")
+
+
+def _add_segment(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    segment = commands.add_parser("segment", help="segment scans with a model")
+    segment.add_argument("model", type=Path, help="the .mmgl file")
+    segment.add_argument("scans", type=Path, nargs="+", help="scans; a folder that holds DICOM files is one scan")
+    segment.add_argument("--output", type=Path, required=True, help="folder for the results; nothing is overwritten")
+    segment.add_argument(
+        "--format",
+        default="seg.nrrd",
+        choices=["seg.nrrd", "nii.gz", "nrrd", "png"],
+        help="seg.nrrd keeps names and colours (default)",
+    )
+    segment.add_argument("--device", default="auto", help="auto, cpu or cuda")
+    segment.set_defaults(command="segment")
+
+
+def _add_evaluate(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    evaluate = commands.add_parser(
+        "evaluate", help="compare results with reference labels: Dice, HD95, surface distance"
+    )
+    evaluate.add_argument("results", type=Path, help="folder of results")
+    evaluate.add_argument("references", type=Path, help="folder of reference labels with the same names")
+    evaluate.add_argument(
+        "--structures", nargs="+", metavar="NAME", help="names of the values 1, 2, ..., or VALUE=NAME"
+    )
+    evaluate.add_argument("--csv", type=Path, help="write one row per case and structure")
+    evaluate.add_argument("--report", type=Path, help="write a one-page HTML report")
+    evaluate.add_argument("--images", type=Path, help="folder of the scans, for the pictures of the report")
+    evaluate.set_defaults(command="evaluate")
+
+
+def _add_demo(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    demo = commands.add_parser("demo", help="train two methods on phantom hearts and compare them, in a few minutes")
+    demo.add_argument(
+        "--output", type=Path, default=Path("mmgl-demo"), help="folder for everything (default mmgl-demo)"
+    )
+    demo.add_argument("--minutes", type=_finite, default=2.4, help="training time of each method (default 2.4)")
+    demo.add_argument("--device", default="auto", help="auto, cpu or cuda")
+    demo.set_defaults(command="demo")
+
+
+def _finite(text: str) -> float:
+    """Return a number that is neither infinite nor none at all."""
+    value = float(text)
+    if not math.isfinite(value):
+        raise argparse.ArgumentTypeError(f"{text} is not a number of minutes")
+    return value
+
+
+def _share(text: str) -> float:
+    """Return a number between 0 and 1."""
+    value = float(text)
+    if not 0 < value < 1:
+        raise argparse.ArgumentTypeError(f"{text} is not between 0 and 1")
+    return value
+
+
+def _file_name(text: str) -> str:
+    """Return a name that a file can have, so that nothing is written outside the study."""
+    if not text:
+        return text
+    from mmgl.study.cases import is_case_name
+
+    if not is_case_name(text):
+        raise argparse.ArgumentTypeError(f"{text!r} cannot be the name of a file; use letters and numbers")
+    return text

@@ -1,0 +1,1 @@
+"""The loop that trains any method, and the run folder it leaves."""
