@@ -13,7 +13,7 @@ from mmgl.networks.unet import UNet
 class AveragedTeacher(nn.Module):
     """A copy of a network whose weights are the exponential moving average of that network's weights.
 
-    It learns nothing by gradients, its norms always use the statistics of the student (never those of a batch), and
+    It learns nothing by gradients, its norms use the averaged statistics of the student (never those of a batch), and
     the number of its updates is saved with its weights.
 
     Args:
@@ -49,11 +49,15 @@ class AveragedTeacher(nn.Module):
         """Follow the student: ``teacher = alpha teacher + (1 - alpha) student`` with ``alpha = min(1 - 1/t, decay)``.
 
         t counts the updates from 1, so the first ones are the plain mean of the student so far, and the random
-        weights it began with are forgotten. Statistics of norms are copied.
+        weights it began with are forgotten. Statistics of norms follow like weights, because those of the student
+        do not fit averaged weights while it learns fast; counters are copied.
         """
         alpha = min(1 - 1 / (int(self.steps) + 1), decay)
         # all weights in a few kernels, as torch's own optimisers do
         torch._foreach_lerp_(list(self.network.parameters()), list(student.parameters()), 1 - alpha)
         for own, followed in zip(self.network.buffers(), student.buffers(), strict=True):
-            own.copy_(followed)
+            if own.is_floating_point():
+                own.lerp_(followed, 1 - alpha)
+            else:
+                own.copy_(followed)
         self.steps += 1
