@@ -28,7 +28,7 @@ COLOURS = ("#000000", "#0072B2", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#7
 """Okabe and Ito's, without the yellow, which white swallows, and without the one that is kept for our recipe."""
 
 OUR_COLOUR = "#D55E00"
-MARKERS = "sDv^P*X"
+MARKERS = "sDv^pX*"
 BASELINE = "`supervised`"
 OURS = "`mmgl+`"
 QUIET = "#8A8A8A"
