@@ -21,6 +21,7 @@ BENCHMARK = Path(__file__).resolve().parents[2] / "benchmarks" / "accuracy"
 sys.path.insert(0, str(BENCHMARK))
 
 import data as data_sets  # noqa: E402
+import measure as measuring  # noqa: E402
 import record  # noqa: E402
 import results as result_file  # noqa: E402
 import run as one_run  # noqa: E402
@@ -368,20 +369,20 @@ def balls(tmp_path, monkeypatch):
 
 
 def test_an_interrupted_run_goes_on_and_says_what_a_whole_one_says(tmp_path, balls, monkeypatch):
-    whole = one_run.measure(balls, tmp_path / "root", tmp_path / "whole", "cpu")
+    whole = measuring.measure(balls, tmp_path / "root", tmp_path / "whole", "cpu")
     seen = []
 
-    class Stopping(one_run.ProgressLine):
+    class Stopping(measuring.ProgressLine):
         def show(self, event):
             seen.append(event["event"])
             if event["event"] == "stage" and event["number"] == 2 and seen.count("stage") == 2:
                 raise KeyboardInterrupt
 
-    monkeypatch.setattr(one_run, "ProgressLine", Stopping)
+    monkeypatch.setattr(measuring, "ProgressLine", Stopping)
     with pytest.raises(KeyboardInterrupt):
-        one_run.measure(balls, tmp_path / "root", tmp_path / "work", "cpu")
+        measuring.measure(balls, tmp_path / "root", tmp_path / "work", "cpu")
     halfway = seen.copy()
-    record = one_run.measure(balls, tmp_path / "root", tmp_path / "work", "cpu")
+    record = measuring.measure(balls, tmp_path / "root", tmp_path / "work", "cpu")
     assert "looking" not in seen[len(halfway) :]  # it was not begun again
     assert seen[len(halfway) :].count("stage") == 1
     for key in ("structures", "cases", "stages", "plan", "parameters"):
@@ -397,15 +398,15 @@ def test_an_interrupted_run_goes_on_and_says_what_a_whole_one_says(tmp_path, bal
 
 def test_a_run_of_another_program_is_repeated(tmp_path, balls, monkeypatch):
     run = replace(balls, method="supervised", steps=2, set="test")
-    one_run.measure(run, tmp_path / "root", tmp_path / "work", "cpu")
+    measuring.measure(run, tmp_path / "root", tmp_path / "work", "cpu")
     study = tmp_path / "work" / run.key / "models" / "run.mmgl"
     first = study.stat().st_mtime_ns
-    record = one_run.measure(run, tmp_path / "root", tmp_path / "work", "cpu")
+    record = measuring.measure(run, tmp_path / "root", tmp_path / "work", "cpu")
     assert study.stat().st_mtime_ns == first  # only segmented again
     assert list(record["cases"]) == ["ball-4"]
-    now = one_run.what_runs("cpu")
-    monkeypatch.setattr(one_run, "what_runs", lambda device: {**now, "program": "another"})
-    one_run.measure(run, tmp_path / "root", tmp_path / "work", "cpu")
+    now = measuring.what_runs("cpu")
+    monkeypatch.setattr(measuring, "what_runs", lambda device: {**now, "program": "another"})
+    measuring.measure(run, tmp_path / "root", tmp_path / "work", "cpu")
     assert study.stat().st_mtime_ns != first
 
 
@@ -433,7 +434,7 @@ def test_time_in_which_nothing_ran_does_not_count(tmp_path):
 
 
 def test_scores_keep_means_worst_and_cases():
-    score = one_run.Score
+    score = measuring.Score
     scores = [
         *(score("a", "Shell", 0.9, 2.0, 1.0, 1.0, 1.0), score("a", "Core", 0.7, 4.0, 2.0, 1.0, 1.0)),
         *(score("b", "Shell", 0.5, 8.0, 3.0, 1.0, 1.0), score("b", "Core", np.nan, np.nan, np.nan, 0.0, 0.0)),
@@ -497,4 +498,4 @@ def test_plots(tmp_path):
 
 def test_errors_of_the_core_are_not_hidden(tmp_path, balls):
     with pytest.raises(MMGLError, match="Ask for fewer"):
-        one_run.measure(replace(balls, labelled=9), tmp_path / "root", tmp_path / "work", "cpu")
+        measuring.measure(replace(balls, labelled=9), tmp_path / "root", tmp_path / "work", "cpu")
