@@ -410,6 +410,22 @@ def test_a_run_of_another_program_is_repeated(tmp_path, balls, monkeypatch):
     assert study.stat().st_mtime_ns != first
 
 
+def test_a_run_leaves_one_line_and_nothing_else(tmp_path, balls, monkeypatch, capsys):
+    folders = run_all.Folders(tmp_path / "root", tmp_path / "work", tmp_path / "r.jsonl")
+    run = replace(balls, method="supervised", steps=2)
+    monkeypatch.setattr(sys, "argv", run_all.command_of(run, folders, "cpu")[1:])
+    assert one_run.main() == 0
+    assert (run_all.state(run, folders), len(result_file.read_results(folders.results))) == ("done", 1)
+    assert sorted(path.name for path in folders.work.iterdir()) == ["locks"]
+    capsys.readouterr()
+    assert one_run.main() == 0
+    assert "in the results already" in capsys.readouterr().out
+    with result_file.claimed(result_file.lock_file(replace(run, seed=1), folders.work)):
+        monkeypatch.setattr(sys, "argv", run_all.command_of(replace(run, seed=1), folders, "cpu")[1:])
+        assert one_run.main() == result_file.BUSY
+    assert len(result_file.read_results(folders.results)) == 1
+
+
 def test_a_wrong_run_gives_one_line(tmp_path, monkeypatch, capsys):
     arguments = ["acdc", "--labelled", "1", "--method", "supervised", "--folder", str(tmp_path), "--work"]
     monkeypatch.setattr(sys, "argv", ["run.py", *arguments, str(tmp_path / "work"), "--results", str(tmp_path / "r")])
