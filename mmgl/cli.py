@@ -11,9 +11,13 @@ import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from mmgl.messages import MMGLError
 from mmgl.options import build_parser
+
+if TYPE_CHECKING:
+    from mmgl.study import Case, Study
 
 STOPPED = 130
 """Exit status after Ctrl-C, as shells have it."""
@@ -67,15 +71,18 @@ def _study_add(options: argparse.Namespace) -> None:
     study = Study.open(options.study)
     known = {structure.id for structure in study.structures}
     meanings = dict(_pair(text) for text in options.structures)
-    added = add_folder(
-        study,
-        options.images,
-        options.labels,
-        meanings=meanings or None,
-        only=options.only or None,
-        patient_pattern=options.patient,
-        use=Use.CHECK if options.check else Use.TRAIN,
-    )
+    if options.layout or options.split or options.labelled is not None:
+        added = _add_published(study, meanings, options)
+    else:
+        added = add_folder(
+            study,
+            options.images,
+            options.labels,
+            meanings=meanings or None,
+            only=options.only or None,
+            patient_pattern=options.patient,
+            use=Use.CHECK if options.check else Use.TRAIN,
+        )
     study.save()
     labelled = sum(case.label is not None for case in added)
     print(f"Added {len(added)} scans, {labelled} of them labelled.")
@@ -83,6 +90,23 @@ def _study_add(options: argparse.Namespace) -> None:
         print("The study has all of these scans already, and what it knows of them was not changed.")
     if new := [structure.name for structure in study.structures if structure.id not in known]:
         print(f"New structures: {', '.join(new)}")
+
+
+def _add_published(study: Study, meanings: dict[str, str], options: argparse.Namespace) -> list[Case]:
+    """Add a data set as it is published, after a check that no option contradicts the layout."""
+    from mmgl.layouts import LAYOUTS
+    from mmgl.study.published import add_published, read_split
+
+    if not options.layout:
+        raise MMGLError("layout.alone", option="--split" if options.split else "--labelled")
+    for option in ("labels", "only", "patient", "check"):
+        if getattr(options, option):
+            raise MMGLError("layout.together", option=f"--{option}")
+    split = read_split(options.split) if options.split else None
+    layout = LAYOUTS[options.layout]
+    return add_published(
+        study, options.images, layout, labelled=options.labelled, split=split, meanings=meanings or None
+    )
 
 
 def _pair(text: str) -> tuple[str, str]:

@@ -120,6 +120,17 @@ CATALOGUE: dict[str, str] = {
     "study.bad_pattern": (
         "The pattern {pattern} for patients cannot be used ({reason}). Use a regular expression such as patient[0-9]+."
     ),
+    # published data sets
+    "layout.nothing": "{folder} does not hold {title}: it has no {pattern}. Give the folder that was unpacked.",
+    "layout.few_labels": "Labels of {asked} patients were asked for, and {folder} has those of {found}. Ask for fewer.",
+    "layout.unknown_patients": (
+        "The split names {names}, whom {folder} does not have. Correct the split, or complete the folder."
+    ),
+    "layout.split": (
+        '{path} is not a split ({problem}). Write it as {{"train": ["patient001", ...], "val": [...], "test": [...]}}.'
+    ),
+    "layout.together": "{option} cannot be used with --layout, which says it already. Leave {option} out.",
+    "layout.alone": "{option} needs to know how the data set is published. Add --layout.",
     # models
     "model.invalid": "{path} is not a valid MMGL model: {problem}. Export it again, or choose another file.",
     "model.changed": "{path} was changed after it was written (its checksum does not fit). Export it again.",

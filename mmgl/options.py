@@ -7,6 +7,7 @@ import math
 from pathlib import Path
 
 from mmgl import __version__
+from mmgl.layouts import LAYOUTS
 from mmgl.methods import METHODS
 
 
@@ -33,7 +34,13 @@ def _add_study(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     new = actions.add_parser("new", help="make an empty study in a folder")
     new.add_argument("study", type=Path, help="folder of the study")
     new.set_defaults(command="study_new")
-    add = actions.add_parser("add", help="add the scans of a folder, with the labels of another folder if given")
+    layouts = "\n".join(f"  {name:<10} {layout.title}" for name, layout in LAYOUTS.items())
+    add = actions.add_parser(
+        "add",
+        help="add the scans of a folder, with the labels of another folder if given",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        epilog=f"layouts of published data sets, whose labels are found and whose structures are named:\n{layouts}",
+    )
     add.add_argument("study", type=Path, help="folder of the study")
     add.add_argument("images", type=Path, help="folder of scans (NIfTI, NRRD, MetaImage, DICOM, PNG, JPEG)")
     add.add_argument("--labels", type=Path, help="folder of labels with the same names as the scans")
@@ -47,6 +54,13 @@ def _add_study(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     add.add_argument("--only", nargs="+", default=[], metavar="NAME", help="add only scans with these names")
     add.add_argument("--patient", metavar="PATTERN", help=r"regular expression that finds the patient in a file name")
     add.add_argument("--check", action="store_true", help="hold these cases out to choose the best model")
+    add.add_argument("--layout", choices=LAYOUTS, metavar="NAME", help="the folder is a published data set, see below")
+    add.add_argument(
+        "--labelled", type=_count, metavar="N", help="with --layout: read the labels of the first N patients"
+    )
+    add.add_argument(
+        "--split", type=Path, metavar="FILE", help="with --layout: JSON lists of patients, train, val and test"
+    )
     add.set_defaults(command="study_add")
     split = actions.add_parser("split", help="hold out some labelled patients to choose the best model")
     split.add_argument("study", type=Path, help="folder of the study")
@@ -137,6 +151,14 @@ def _finite(text: str) -> float:
     value = float(text)
     if not math.isfinite(value):
         raise argparse.ArgumentTypeError(f"{text} is not a number of minutes")
+    return value
+
+
+def _count(text: str) -> int:
+    """Return a whole number above zero."""
+    value = int(text)
+    if value < 1:
+        raise argparse.ArgumentTypeError(f"{text} is not a number of patients")
     return value
 
 

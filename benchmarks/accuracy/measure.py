@@ -1,0 +1,79 @@
+"""One run of the benchmark: a study of the data set, the training, the scores. What needs torch is here."""
+
+from __future__ import annotations
+
+import shutil
+import time
+from pathlib import Path
+from typing import Any
+
+from data import make_study
+from record import facts_of_run, provenance, scores_to_json, training_seconds, what_runs
+from runs import Run
+
+from mmgl import Budget, Predictor, Study, train
+from mmgl.evaluation.metrics import Score, score
+from mmgl.evaluation.pictures import overlay
+from mmgl.files import read_json, write_json
+from mmgl.imaging.segmentation_files import write_picture
+from mmgl.progress import ProgressLine
+from mmgl.study import Case, Use
+from mmgl.training.train import resume
+
+NAME = "run"
+"""Of the run and the model in the study."""
+
+
+def measure(run: Run, root: Path, work: Path, device: str = "auto", pictures: Path | None = None) -> dict[str, Any]:
+    """Train and evaluate, or go on with what an interrupted call left in ``work``; return the line of results.
+
+    Args:
+        root: the folder of all data.
+        work: the study of the run lies below it, under the run's key.
+        pictures: folder for pictures of the first cases.
+    """
+    folder = work / run.key
+    study = _study(run, folder, root, work, device)
+    model = folder / "models" / f"{NAME}.mmgl"
+    if not model.exists():
+        with ProgressLine() as progress:
+            if (folder / "runs" / NAME / "config.json").exists():
+                resume(study, NAME, device=device, on_event=progress.show)
+            else:
+                budget = Budget(run.steps, run.minutes)
+                asked = {"method": run.method, "budget": budget, "seed": run.seed, "published": run.published}
+                train(study, **asked, device=device, name=NAME, on_event=progress.show)
+    begun = time.monotonic()
+    cases = study.checks if run.set == "check" else tuple(c for c in study.cases if c.use is Use.LEAVE_OUT)
+    scores = evaluate(study, cases, model, device, pictures)
+    seconds = {"train": training_seconds(folder / "runs" / NAME), "segment": round(time.monotonic() - begun)}
+    facts = facts_of_run(folder / "runs" / NAME, model)
+    return {**run.to_json(), **scores_to_json(scores), "seconds": seconds, **facts, **provenance(device)}
+
+
+def evaluate(
+    study: Study, cases: tuple[Case, ...], model: Path, device: str, pictures: Path | None = None
+) -> list[Score]:
+    """Return the scores of the cases on their own grids, and write pictures of the first ones if asked."""
+    predictor = Predictor(model, device)
+    names = [s.name for s in study.structures]
+    scores = []
+    for number, case in enumerate(cases):
+        scan, reference = study.read_scan(case), study.read_labelmap(case)
+        result = predictor.segment(scan)
+        scores += score(case.name, result, reference, scan.grid.spacing, names)
+        if pictures and number < 4:
+            strip = overlay(scan, result, study.structures, reference=reference)
+            write_picture(pictures / f"{case.name}.png", strip, overwrite=True)
+    return scores
+
+
+def _study(run: Run, folder: Path, root: Path, work: Path, device: str) -> Study:
+    """Return the study of the run: the one that an interrupted call of the same program left, or a new one."""
+    asked = {**run.to_json(), "root": str(root.resolve()), **what_runs(device)}
+    if (folder / "asked.json").is_file() and read_json(folder / "asked.json") == asked:
+        return Study.open(folder)
+    shutil.rmtree(folder, ignore_errors=True)
+    study = make_study(folder, run.data, root, work, labelled=run.labelled, with_test=run.set == "test")
+    write_json(folder / "asked.json", asked)
+    return study
