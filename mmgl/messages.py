@@ -129,12 +129,29 @@ CATALOGUE: dict[str, str] = {
     "model.pictures": (
         "This model segments pictures of one slice, and the scan has {count}. Choose a model made for such scans."
     ),
+    # jobs
+    "job.in_use": "Another MMGL is at work in {folder}. Wait until it is done, or stop it first.",
+    "job.fault": "MMGL ran into a fault of its own ({fault}). What was saved is kept; please report it with the log.",
+    "job.stalled": "Nothing has been heard of it for {minutes} minutes. Wait a little longer, or end it and go on.",
+    "job.memory": (
+        "The system ended it at {share}, most likely because the memory was full. What was saved is kept: close other "
+        "programs and go on."
+    ),
+    "job.drive": "It ended at {share} because a drive with its files went away. Reconnect the drive and go on.",
+    "job.crashed": "It crashed at {share}. What was saved is kept: go on, and send the log if it happens again.",
+    "job.lost": (
+        "It was interrupted at {share} (ended from outside, or the computer went down). What was saved is kept: go on."
+    ),
     # training and segmenting
     "run.name": "'{name}' cannot be the name of a model, as it names a file too. Use letters and numbers.",
     "run.unknown": "There is no training called {name} to go on with. Look into the folder runs of the study.",
     "run.finished": "The training {name} is finished and its model is written. Start a new one under another name.",
     "run.changed": "The study has other structures than when the training {name} began. Start a new training.",
     "run.stopped": "The training {name} was stopped and what it learned is kept. Go on with it whenever you like.",
+    "memory.too_small": (
+        "The memory ({free} GB are free) is too small for even the smallest training on these scans. Close other "
+        "programs, or train on a larger computer."
+    ),
     "scan.too_large": (
         "{scan} would become {size} voxels of the size this model works at, which is too much for a computer's memory. "
         "Check the voxel size in its header, or crop it."
