@@ -47,4 +47,4 @@ with Record(folder) as own:
     if act == "patient":
         while not own.stop_asked():
             time.sleep(0.01)
-        raise MMGLError("run.stopped", name=folder.name)
+        raise MMGLError("run.stopped", name=folder.name, model="model.mmgl")

@@ -77,7 +77,7 @@ def test_stop_is_heard_and_words_are_given(start):
     job.stop()
     events, look = over(job)
     assert events[-1]["event"] == look.state == "stopped"
-    assert "what it learned is kept" in look.words
+    assert "Its model so far is model.mmgl" in look.words
 
 
 @pytest.mark.parametrize(

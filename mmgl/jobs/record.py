@@ -23,6 +23,9 @@ CONFIG, EVENTS, STATUS, LOG, STOP = "config.json", "events.jsonl", "status.json"
 BEAT_SECONDS = 1.0
 """The status is written at most as often; a front end that looks twice a second misses nothing."""
 
+STOPPED = ("run.stopped", "run.stopped_early", "segment.stopped")
+"""Keys of messages that are no failure."""
+
 TOLD = ("stage", "step", "steps", "seconds_left", "done", "of")
 """Facts of the latest events that the status repeats, so that one small file answers "how far is it?"."""
 
@@ -56,7 +59,8 @@ class Record:
         self.before = read_status(self.folder)
         if self.before.get("state") == "running" and not is_me(self.before) and is_there(self.before):
             raise MMGLError("job.in_use", folder=self.folder)
-        (self.folder / STOP).unlink(missing_ok=True)
+        if not self._launched():
+            (self.folder / STOP).unlink(missing_ok=True)
         _end_last_line(self.folder / EVENTS)
         self._status = {"state": "running", **whoami()}
         self._beat()
@@ -66,11 +70,17 @@ class Record:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         end = _end_of(error)
+        with suppress(OSError):
+            (self.folder / STOP).unlink(missing_ok=True)
         with suppress(OSError):  # a full disk is often why it ended; that nobody is alive any more says the same
             self.tell(str(end["state"]), **{k: v for k, v in end.items() if k != "state"})
         with suppress(OSError):
             self._status.update(end)
             self._beat(lasting=True)
+
+    def _launched(self) -> bool:
+        """Return whether ``Job.start`` started this process: then a wish to stop is one to this very process."""
+        return os.environ.get(OWN_GROUP) == "1"
 
     def tell(self, event: str, **facts: Any) -> None:
         """Append one event, a JSON object on a line of its own, and pass it on."""
@@ -142,7 +152,7 @@ def _end_of(error: BaseException | None) -> dict[str, Any]:
         return {"state": "stopped"}
     if isinstance(error, MMGLError):
         parameters = {name: v if isinstance(v, int | float) else str(v) for name, v in error.parameters.items()}
-        state = "stopped" if error.key.startswith("run.stopped") else "failed"
+        state = "stopped" if error.key in STOPPED else "failed"
         return {"state": state, "key": error.key, "parameters": parameters}
     if isinstance(error, OSError):
         path, reason = str(error.filename or "A file"), error.strerror or str(error)
