@@ -152,11 +152,15 @@ class Job:
         self.folder.mkdir(parents=True, exist_ok=True)
         (self.folder / STOP).touch()
 
-    def kill(self) -> None:
-        """End the job's processes at once, those it started included; what it last saved stays."""
+    def kill(self, *, at_once: bool = False) -> None:
+        """End the job's processes, those it started included; what it last saved stays.
+
+        Args:
+            at_once: do not ask them first.
+        """
         for told in (read_status(self.folder), self._launch()):
             if told and told.get("host") == platform.node():
-                end_tree(told["pid"], str(told.get("born", "")), own_group=bool(told.get("own_group")))
+                end_tree(told["pid"], str(told.get("born", "")), own_group=bool(told.get("own_group")), at_once=at_once)
         if self._process is not None:
             self._process.wait(timeout=30)
 

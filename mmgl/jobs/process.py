@@ -96,13 +96,14 @@ def start_alone(
         )
 
 
-def end_tree(pid: int, born: str, *, own_group: bool) -> None:
+def end_tree(pid: int, born: str, *, own_group: bool, at_once: bool = False) -> None:
     """End a process and all that it has started: asked first where the system can ask, then by force.
 
     Args:
         pid, born: of the process; another one that got its number is left alone.
         own_group: whether it leads or is in a group of its own (``start_alone``), which ends as a whole. Without, only
             the process itself ends, because others of its group are not ours.
+        at_once: without asking first.
     """
     if not runs(pid, born):
         return
@@ -111,7 +112,7 @@ def end_tree(pid: int, born: str, *, own_group: bool) -> None:
         return
     group = os.getpgid(pid) if own_group else 0
     group = 0 if group == os.getpgrp() else group
-    for number in (signal.SIGTERM, signal.SIGKILL):
+    for number in (signal.SIGTERM, signal.SIGKILL)[at_once:]:
         with suppress(ProcessLookupError):
             if group:
                 os.killpg(group, number)
