@@ -2,60 +2,67 @@
 
     python benchmarks/reliability/kill_often.py --kills 100 --work /tmp/killed
 
-A training of a small phantom runs as a job and is killed (SIGKILL, its whole tree) after a random time, again and again
+A training of a small phantom runs in a process of its own and is killed (SIGKILL) after a random time, again and again
 until it comes to its end; then the next one begins, until there were enough kills. After every kill both checkpoints
 are read and the best one must not have become worse; every finished model must be, bit for bit, that of a training
-nobody interrupted. Checkpoints are written every 0.3 s instead of every minute, so that many kills hit the writing.
-Prints one JSON line at the end, and ends with status 1 at the first thing that is wrong.
+nobody interrupted. Checkpoints are written after every step instead of every minute, so that many kills hit the
+writing. Prints one JSON line at the end, and ends with status 1 at the first thing that is wrong. Needs fork.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import multiprocessing
 import random
 import sys
 import time
+from multiprocessing.process import BaseProcess
 from pathlib import Path
 
 import numpy as np
 import SimpleITK as sitk
 
 from mmgl.jobs import Job
-from mmgl.jobs import job as job_module
 from mmgl.messages import MMGLError
 from mmgl.model import read_model
 from mmgl.study import Study, Use
+from mmgl.training import loop
+from mmgl.training.budget import Budget
 from mmgl.training.run import Run
+from mmgl.training.train import resume, train
 
-PROGRAM = (
-    "import sys; from mmgl.training import loop; loop.SAVE_SECONDS = 0.3; from mmgl.cli import main; sys.exit(main())"
-)
+FORK = multiprocessing.get_context("fork")  # torch is imported once, not a hundred times
 
 
 def main() -> None:
     """Kill until there were enough kills."""
     options = _options()
-    job_module.PROGRAM = ("-c", PROGRAM)
+    loop.SAVE_SECONDS = 0.0
     chance = random.Random(options.seed)
     study = _study(options.work)
     begun = time.monotonic()
-    reference = _finish(_start(study, "whole", options.steps), study, "whole")
+    _start(study, "whole", options.steps).join()
     length = time.monotonic() - begun
+    reference = _model(study, "whole")
     kills: list[str] = []
     trainings = 0
     while len(kills) < options.kills:
         trainings += 1
         name = f"killed-{trainings}"
         while not (study / "models" / f"{name}.mmgl").exists():
-            job = _start(study, name, options.steps)
-            if not _killed(job, chance.uniform(0, length)):
-                continue
-            kills.append(str(job.look().status.get("step", "before the first step")))
+            process = _start(study, name, options.steps)
+            process.join(chance.uniform(0, 0.6 * length))
+            if process.is_alive():
+                process.kill()
+                process.join()
+                kills.append(_where(study / "runs" / name))
+                print(f"kill {len(kills)}: {name}, {kills[-1]}", flush=True)
+            elif process.exitcode:
+                sys.exit(f"{name} failed: {Job(study / 'runs' / name).look().words}")
             _check_checkpoints(study / "runs" / name)
-            print(f"kill {len(kills)}: {name}, step {kills[-1]}", flush=True)
-        _same(reference, read_model(study / "models" / f"{name}.mmgl")[1], name)
-    while_training = sum(step.isdigit() for step in kills)
+        _same(reference, _model(study, name), name)
+    while_training = sum(where.startswith("step") for where in kills)
     result = {"kills": len(kills), "while_training": while_training, "trainings": trainings, "lost": 0, "spoiled": 0}
     print(json.dumps({**result, "minutes": round((time.monotonic() - begun) / 60, 1)}))
 
@@ -63,7 +70,7 @@ def main() -> None:
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--kills", type=int, default=100)
-    parser.add_argument("--steps", type=int, default=60, help="of each training (default 60)")
+    parser.add_argument("--steps", type=int, default=40, help="of each training (default 40)")
     parser.add_argument("--seed", type=int, default=0, help="of the moments")
     parser.add_argument("--work", type=Path, required=True, help="new folder for everything")
     return parser.parse_args()
@@ -74,9 +81,9 @@ def _study(folder: Path) -> Path:
     generator = np.random.default_rng(0)
     study = Study.create(folder / "study")
     for number in range(4):
-        middle = generator.uniform(14, 26, 3) * (0.3, 1, 1)
-        away = np.linalg.norm(np.moveaxis(np.indices((12, 40, 40)), 0, -1) - middle, axis=-1)
-        ball = (away < 8).astype(np.uint8)
+        middle = generator.uniform(12, 20, 3) * (0.3, 1, 1)
+        away = np.linalg.norm(np.moveaxis(np.indices((8, 32, 32)), 0, -1) - middle, axis=-1)
+        ball = (away < 6).astype(np.uint8)
         files = []
         for kind, array in (
             ("image", (ball * 80 + generator.normal(20, 12, ball.shape)).astype(np.float32)),
@@ -90,28 +97,30 @@ def _study(folder: Path) -> Path:
     return study.folder
 
 
-def _start(study: Path, name: str, steps: int) -> Job:
+def _start(study: Path, name: str, steps: int) -> BaseProcess:
     """Start a training, or go on with it where it has begun."""
-    folder = study / "runs" / name
-    arguments = ["train", str(study), "--name", name, "--device", "cpu"]
-    asked = ["--resume"] if (folder / "config.json").exists() else ["--steps", str(steps), "--method", "supervised"]
-    return Job.start(folder, [*arguments, *asked])
+    process = FORK.Process(target=_work, args=(study, name, steps))
+    process.start()
+    return process
 
 
-def _killed(job: Job, seconds: float) -> bool:
-    """Kill a job after some seconds; return False where it was done before."""
-    until = time.monotonic() + seconds
-    while time.monotonic() < until:
-        if not job.look().works:
-            break
-        time.sleep(0.02)
-    look = job.look()
-    if look.state in ("failed", "stopped") or (look.state == "lost" and seconds):
-        sys.exit(f"{job.folder.name}: {look.state}, {look.words}\n{job.log_tail()}")
-    if not look.works:
-        return False
-    job.kill(at_once=True)
-    return True
+def _work(folder: Path, name: str, steps: int) -> None:
+    study = Study.open(folder)
+    if (folder / "runs" / name / "config.json").exists():
+        resume(study, name, device="cpu")
+    else:
+        train(study, name=name, method="supervised", budget=Budget(steps=steps), device="cpu")
+
+
+def _where(run: Path) -> str:
+    """Return how far a training was when it was killed, after a look at what a front end sees of it."""
+    look = Job(run).look()
+    if look.state == "new":
+        return "before its first word"
+    if look.state != "lost":
+        sys.exit(f"{run.name} was killed and seems to be {look.state}")
+    step = look.status.get("step")
+    return f"step {step}" if step else "before the first step"
 
 
 def _check_checkpoints(run: Path) -> None:
@@ -135,12 +144,8 @@ def _check_checkpoints(run: Path) -> None:
 _BEST: dict[Path, float] = {}
 
 
-def _finish(job: Job, study: Path, name: str) -> dict[str, np.ndarray]:
-    """Wait for a training's end and return the weights of its model."""
-    while job.look().works:
-        time.sleep(0.1)
-    if job.look().state != "finished":
-        sys.exit(f"{name}: {job.look().words}\n{job.log_tail()}")
+def _model(study: Path, name: str) -> dict[str, np.ndarray]:
+    """Return the weights of a model; reading it checks its sum."""
     return read_model(study / "models" / f"{name}.mmgl")[1]
 
 
