@@ -142,10 +142,11 @@ def _segment(options: argparse.Namespace) -> int:
     from mmgl.inference.files import segment_file
     from mmgl.inference.predictor import Predictor
     from mmgl.jobs import Record
+    from mmgl.manners import awake
 
     keep_memory()
     failed = 0
-    with Record(options.record) if options.record else nullcontext() as record:
+    with awake(), Record(options.record) if options.record else nullcontext() as record:
         predictor = Predictor(options.model, options.device)
         for done, scan in enumerate(options.scans, start=1):
             if record and record.stop_asked():

@@ -137,6 +137,7 @@ CATALOGUE: dict[str, str] = {
         "The system ended it at {share}, most likely because the memory was full. What was saved is kept: close other "
         "programs and go on."
     ),
+    "job.away": "{folder} is not there any more. Reconnect the drive it is on, and go on from what was saved.",
     "job.drive": "It ended at {share} because a drive with its files went away. Reconnect the drive and go on.",
     "job.crashed": "It crashed at {share}. What was saved is kept: go on, and send the log if it happens again.",
     "job.lost": (

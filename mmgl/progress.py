@@ -51,7 +51,7 @@ class ProgressLine:
             self._renew(self._step(event))
         elif kind == "resumed":
             self._line(f"{CATALOGUE['progress.resumed']} {event['words']}".rstrip())
-        elif kind in ("fits", "disk") and event.get("needed_gb") != 0:
+        elif kind == "fits" or (kind == "disk" and event["needed_gb"] >= 1):
             self._line(CATALOGUE[f"progress.{kind}"].format(**event))
         elif kind == "verdict":
             for finding in event["findings"]:

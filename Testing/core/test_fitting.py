@@ -163,11 +163,22 @@ def failing(after):
     return save_file
 
 
-def test_a_full_disk_leaves_the_last_good_checkpoint(tmp_path, monkeypatch):
-    monkeypatch.setattr("mmgl.training.loop.SAVE_SECONDS", 0.0)
-    study = ball_study(tmp_path)
+@pytest.fixture(scope="module")
+def undisturbed(tmp_path_factory):
+    """What to train with, and the weights of a training that nothing disturbs."""
     arguments = {"method": "supervised", "budget": Budget(steps=6), "device": "cpu"}
-    whole = train(study, name="whole", **arguments)
+    study = ball_study(tmp_path_factory.mktemp("undisturbed"))
+    return arguments, read_model(train(study, name="whole", **arguments))[1]
+
+
+def same(first, second):
+    return first.keys() == second.keys() and all(np.array_equal(first[k], second[k]) for k in first)
+
+
+def test_a_full_disk_leaves_the_last_good_checkpoint(undisturbed, tmp_path, monkeypatch):
+    monkeypatch.setattr("mmgl.training.loop.SAVE_SECONDS", 0.0)
+    arguments, whole = undisturbed
+    study = ball_study(tmp_path)
     with monkeypatch.context() as patch:
         patch.setattr(run_module, "save_file", failing(5))
         assert key_of(lambda: train(study, name="full", **arguments)) == "file.unwritable"
@@ -175,8 +186,24 @@ def test_a_full_disk_leaves_the_last_good_checkpoint(tmp_path, monkeypatch):
     assert job.look().state == "failed"
     assert ".safetensors cannot be written" in job.look().words
     assert not list(job.folder.glob(".writing-*"))
-    first, second = read_model(whole)[1], read_model(resume(study, "full", device="cpu"))[1]
-    assert all(np.array_equal(first[k], second[k]) for k in first)
+    assert same(whole, read_model(resume(study, "full", device="cpu"))[1])
+
+
+def test_a_drive_that_goes_away_and_comes_back(undisturbed, tmp_path, monkeypatch):
+    monkeypatch.setattr("mmgl.training.loop.SAVE_SECONDS", 0.0)
+    monkeypatch.setattr("mmgl.training.loop.TELL_SECONDS", 0.0)
+    arguments, whole = undisturbed
+    study = ball_study(tmp_path)
+
+    def unplug(event):
+        if event["event"] == "step" and event["step"] == 3:
+            study.folder.rename(tmp_path / "unplugged")
+
+    assert key_of(lambda: train(study, name="gone", on_event=unplug, **arguments)) == "job.away"
+    assert not study.folder.exists()
+    (tmp_path / "unplugged").rename(study.folder)
+    assert Job(study.folder / "runs" / "gone").look().state == "running"  # of this very process, which lives
+    assert same(whole, read_model(resume(study, "gone", device="cpu"))[1])
 
 
 def test_a_disk_too_full_for_a_word_is_no_second_error(tmp_path, monkeypatch):

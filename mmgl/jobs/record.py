@@ -26,8 +26,9 @@ BEAT_SECONDS = 1.0
 STOPPED = ("run.stopped", "run.stopped_early", "segment.stopped")
 """Keys of messages that are no failure."""
 
-TOLD = ("stage", "step", "steps", "seconds_left", "done", "of")
-"""Facts of the latest events that the status repeats, so that one small file answers "how far is it?"."""
+TOLD = (("stage", "step", "steps", "seconds_left"), ("done", "of"))
+"""Facts of the latest events that the status repeats, so that one small file answers "how far is it?"; what is told of
+one group ends the other."""
 
 
 class Record:
@@ -72,9 +73,11 @@ class Record:
         end = _end_of(error)
         with suppress(OSError):
             (self.folder / STOP).unlink(missing_ok=True)
-        with suppress(OSError):  # a full disk is often why it ended; that nobody is alive any more says the same
+        with suppress(
+            OSError, MMGLError
+        ):  # a full disk is often why it ended; that nobody is alive any more says the same
             self.tell(str(end["state"]), **{k: v for k, v in end.items() if k != "state"})
-        with suppress(OSError):
+        with suppress(OSError, MMGLError):
             self._status.update(end)
             self._beat(lasting=True)
 
@@ -87,20 +90,38 @@ class Record:
         now = time.time()
         record = {"time": round(now, 3), "event": event, **facts}
         line = json.dumps(record, ensure_ascii=False) + "\n"
+        self.require_folder()
         with (self.folder / EVENTS).open("ab") as file:
             file.write(line.encode("utf-8", errors="backslashreplace"))
-        self._status.update({name: facts[name] for name in TOLD if name in facts})
-        if self._status.get("state") == "running" and now - self._beaten >= BEAT_SECONDS:
-            self._beat()
+        for group in TOLD:
+            if new := {name: facts[name] for name in group if name in facts}:
+                others = {name for other in TOLD if other is not group for name in other}
+                self._status = {k: v for k, v in self._status.items() if k not in others} | new
+        self.beat()
         if self._on_event:
             self._on_event(record)
+
+    def beat(self) -> None:
+        """Show that this process is alive, where it has not just done so."""
+        if self._status.get("state") == "running" and time.time() - self._beaten >= BEAT_SECONDS:
+            self._beat()
 
     def stop_asked(self) -> bool:
         """Return whether somebody asked this job to stop."""
         return (self.folder / STOP).exists()
 
+    def require_folder(self) -> None:
+        """Refuse to make the folder anew where it has gone, which would be on another disk than the rest.
+
+        Raises:
+            MMGLError: ``job.away``.
+        """
+        if not self.folder.is_dir():
+            raise MMGLError("job.away", folder=self.folder)
+
     def _beat(self, *, lasting: bool = False) -> None:
         """Write the status, with the time."""
+        self.require_folder()
         self._beaten = time.time()
         self._status["beat"] = round(self._beaten, 3)
         write_json(self.folder / STATUS, self._status, lasting=lasting)

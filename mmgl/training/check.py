@@ -68,6 +68,7 @@ class Checker:
         rows: Rows = []
         for case in self._cases or [self._shown]:
             found = find(network, case, self._plan, self._device)
+            self._run.beat()
             rows.append(dice(found, case, len(self._structures)))
             if case is self._shown:
                 picture = self._run.preview_file(stage, step)

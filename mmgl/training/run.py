@@ -42,8 +42,9 @@ class Run(Record):
         The one before stays whole until this one is on the disk.
 
         Raises:
-            MMGLError: ``file.unwritable``.
+            MMGLError: ``file.unwritable`` or ``job.away``.
         """
+        self.require_folder()
         path = self.folder / f"{name}.safetensors"
         flat = {key: value.detach().to("cpu", copy=True).contiguous() for key, value in tensors.items()}
         try:
