@@ -10,8 +10,8 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
-NICER = 10
-"""Added to the niceness: whatever the user does goes first."""
+NICER = 5
+"""The niceness: whatever the user does goes first, and what is left is still enough to end in time."""
 
 
 def stand_back() -> None:

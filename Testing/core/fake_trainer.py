@@ -25,7 +25,15 @@ if act == "broken":
     sys.exit("ImportError: DLL load failed")
 with Record(folder) as own:
     for step in range(1, 4):
-        own.tell("step", stage="segmentation", step=step, steps=10, seconds_left=10 - step, case="Müller ☤ 心")
+        own.tell(
+            "step",
+            stage="segmentation",
+            step=step,
+            steps=10,
+            share=step / 10,
+            seconds_left=10 - step,
+            case="Müller ☤ 心",
+        )
     if act == "partial":
         with (folder / "events.jsonl").open("ab") as file:
             file.write('{"event": "check", "words": "☤'.encode()[:-1])

@@ -43,7 +43,8 @@ class Look:
             sign of life for long), ``finished``, ``stopped`` (kept what it had), ``failed`` (and said why), ``lost``
             (ended without a word: killed, crashed, or the power went).
         key, parameters: of the message that says why, for ``stopped``, ``failed``, ``lost`` and ``stalled``.
-        status: what the job last said of itself: ``stage``, ``step``, ``steps``, ``seconds_left`` and others.
+        status: what the job last said of itself: ``stage``, ``step``, ``steps``, ``seconds_left``, the ``share`` of the
+            whole that is done, and others.
     """
 
     state: str
@@ -197,9 +198,9 @@ class Job:
     def _lost(self, status: Mapping[str, Any]) -> Look:
         """Return what can be said of a process that ended without a word."""
         key = next((key for key, codes in CAUSES.items() if self._exit in codes), "job.lost")
-        step, steps = status.get("step"), status.get("steps")
-        share = f"{step / steps:.0%}" if isinstance(step, int) and isinstance(steps, int) and steps > 0 else "the start"
-        return Look("lost", key, {"share": share}, status)
+        share = status.get("share")
+        share = share if isinstance(share, int | float) else 0.0
+        return Look("lost", key, {"share": f"{share:.0%}"}, status)
 
 
 def _size(file: Path) -> int:

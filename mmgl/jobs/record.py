@@ -26,7 +26,7 @@ BEAT_SECONDS = 1.0
 STOPPED = ("run.stopped", "run.stopped_early", "segment.stopped")
 """Keys of messages that are no failure."""
 
-TOLD = (("stage", "step", "steps", "seconds_left"), ("done", "of"))
+TOLD = (("stage", "step", "steps", "share", "seconds_left"), ("done", "of"))
 """Facts of the latest events that the status repeats, so that one small file answers "how far is it?"; what is told of
 one group ends the other."""
 

@@ -84,6 +84,7 @@ class Trainer:
             return True
         rest = stages[self._first_stage :]
         self.pace = rehearse(self.method, rest, self.slices, self._try_step, self.checker.seconds)
+        self._begun = time.monotonic()  # neither preparing nor rehearsing is on the user's time
         for number in range(self._first_stage, len(stages)):
             if not self._run_stage(number, budget):
                 return False
@@ -162,9 +163,10 @@ class Trainer:
             left = budget.seconds_left(self._seconds_spent())
         else:
             left = self.pace.seconds_left(stage, schedule, step, later, budget)
-        self.run.tell(
-            "step", stage=stage.name, step=step, steps=schedule.steps, loss=values, seconds_left=round(left, 1)
-        )
+        own = stage.share * (1 - schedule.progress(step))
+        share = 1 - (own + sum(s.share for s in later)) / sum(s.share for s in self.method.stages)
+        facts = {"share": round(share, 4), "seconds_left": round(left, 1)}
+        self.run.tell("step", stage=stage.name, step=step, steps=schedule.steps, loss=values, **facts)
 
     def _step(self, stage: Stage, optimiser: torch.optim.Optimizer, progress: float) -> dict[str, Tensor]:
         """Take one optimiser step and return the terms of its loss."""
