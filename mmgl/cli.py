@@ -5,23 +5,18 @@ from __future__ import annotations
 import argparse
 import io
 import os
-import signal
 import sys
-import threading
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from mmgl.cli_train import STOPPED
 from mmgl.messages import MMGLError
 from mmgl.options import build_parser
 
 if TYPE_CHECKING:
     from mmgl.study import Case, Study
-
-STOPPED = 130
-"""Exit status after Ctrl-C, as shells have it."""
-
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command and return its exit status: 0 done, 1 a problem told in one line, 2 wrong usage, 130 stopped."""
@@ -159,71 +154,9 @@ def _study_remove(options: argparse.Namespace) -> None:
 
 
 def _train(options: argparse.Namespace) -> int:
-    """Train; the first Ctrl-C keeps what was learned so far, a second one stops at once."""
-    from mmgl.device import keep_memory
-    from mmgl.progress import ProgressLine
-    from mmgl.study import Study
-    from mmgl.training.budget import Budget
-    from mmgl.training.train import resume, train
+    from mmgl.cli_train import run_train
 
-    keep_memory()
-    study = Study.open(options.study)
-    with ProgressLine() as progress, _asked_to_stop() as stop:
-        try:
-            if options.resume:
-                name = _interrupted(study.folder, options.name)
-                path = resume(study, name, device=options.device, on_event=progress.show, stop=stop)
-            else:
-                minutes = 15.0 if options.minutes is None else options.minutes
-                path = train(
-                    study,
-                    method=options.method,
-                    budget=Budget(options.steps, None if options.steps is not None else minutes),
-                    seed=options.seed,
-                    device=options.device,
-                    name=options.name,
-                    published=options.published,
-                    on_event=progress.show,
-                    stop=stop,
-                )
-        except MMGLError as error:
-            if error.key != "run.stopped":
-                raise
-            name = error.parameters["name"]
-            print(f"\nmmgl: {error}\nmmgl train {options.study} --resume --name {name}", file=sys.stderr)
-            return STOPPED
-    print(f"Model written: {path}")
-    return 0
-
-
-@contextmanager
-def _asked_to_stop() -> Iterator[Callable[[], bool]]:
-    """Yield a question that is answered with yes after the first Ctrl-C; the second one is Python's own."""
-    asked: list[int] = []
-    before = signal.getsignal(signal.SIGINT)
-
-    def note(number: int, frame: object) -> None:
-        asked.append(number)
-        signal.signal(signal.SIGINT, before)
-
-    if threading.current_thread() is threading.main_thread():
-        signal.signal(signal.SIGINT, note)
-    try:
-        yield lambda: bool(asked)
-    finally:
-        if threading.current_thread() is threading.main_thread():
-            signal.signal(signal.SIGINT, before)
-
-
-def _interrupted(folder: Path, name: str) -> str:
-    """Return the name of the training to go on with: ``name``, or the latest that left no model."""
-    if name:
-        return name
-    runs = [config.parent for config in (folder / "runs").glob("*/config.json")]
-    runs = [run for run in runs if not (folder / "models" / f"{run.name}.mmgl").exists()]
-    if not runs:
-        raise MMGLError("run.unknown", name="at all")
-    return max(runs, key=lambda run: run.stat().st_mtime).name
+    return run_train(options)
 
 
 def _segment(options: argparse.Namespace) -> int:
@@ -231,18 +164,27 @@ def _segment(options: argparse.Namespace) -> int:
     from mmgl.device import keep_memory
     from mmgl.inference.files import segment_file
     from mmgl.inference.predictor import Predictor
+    from mmgl.jobs import Record
+    from mmgl.manners import awake
 
     keep_memory()
-    predictor = Predictor(options.model, options.device)
     failed = 0
-    for scan in options.scans:
-        try:
-            written = segment_file(predictor, scan, options.output, options.format)
-        except MMGLError as error:
-            print(f"mmgl: {error}", file=sys.stderr)
-            failed = 1
-        else:
-            print(f"{scan} -> {written}", flush=True)
+    with awake(), Record(options.record) if options.record else nullcontext() as record:
+        predictor = Predictor(options.model, options.device)
+        for done, scan in enumerate(options.scans, start=1):
+            if record and record.stop_asked():
+                raise MMGLError("segment.stopped", done=done - 1, of=len(options.scans))
+            try:
+                written = segment_file(predictor, scan, options.output, options.format)
+            except MMGLError as error:
+                print(f"mmgl: {error}", file=sys.stderr)
+                failed = 1
+                told = {"key": error.key, "words": str(error)}
+            else:
+                print(f"{scan} -> {written}", flush=True)
+                told = {"written": str(written)}
+            if record:
+                record.tell("segmented", done=done, of=len(options.scans), scan=str(scan), **told)
     return failed
 
 

@@ -30,7 +30,12 @@ def choose_device(name: str = "auto") -> torch.device:
 
 def half_precision(device: torch.device) -> AbstractContextManager[object]:
     """Return the context in which networks run: bfloat16 where the device computes it faster, else float32."""
-    return torch.autocast(device.type, dtype=torch.bfloat16, enabled=_has_fast_bfloat16(device.type))
+    return torch.autocast(device.type, dtype=torch.bfloat16, enabled=has_half_precision(device))
+
+
+def has_half_precision(device: torch.device) -> bool:
+    """Return whether networks run in bfloat16 on the device."""
+    return _has_fast_bfloat16(device.type)
 
 
 @lru_cache
@@ -40,6 +45,19 @@ def _has_fast_bfloat16(kind: str) -> bool:
         return bool(torch.cuda.get_device_capability()[0] >= 8)
     supported = getattr(torch.ops.mkldnn, "_is_mkldnn_bf16_supported", None)
     return bool(supported and supported())
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Return whether an error says that the memory of a device, or of the computer, is too small."""
+    if isinstance(error, MemoryError | torch.cuda.OutOfMemoryError):
+        return True
+    words = ("out of memory", "DefaultCPUAllocator", "CUBLAS_STATUS_ALLOC_FAILED", "CUDNN_STATUS_ALLOC_FAILED")
+    return isinstance(error, RuntimeError) and any(word in str(error) for word in words)
+
+
+def is_lost(error: BaseException) -> bool:
+    """Return whether an error says that the graphics card cannot be used any more by this process."""
+    return isinstance(error, RuntimeError) and "CUDA error" in str(error) and not is_out_of_memory(error)
 
 
 def free_memory(device: torch.device) -> int:

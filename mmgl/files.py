@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 import os
+import sys
 import tempfile
+import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -16,11 +18,20 @@ JSON_LIMIT = 64 * 1024 * 1024
 """Largest JSON file that is read, in bytes: far above a study of 10,000 cases."""
 
 
+TRIES, WAIT = 40, 0.05
+"""On Windows a file cannot be replaced while someone reads it: as often it is tried again, after as many seconds."""
+
+
 @contextmanager
-def replacing(path: Path) -> Iterator[Path]:
+def replacing(path: Path, *, lasting: bool = True) -> Iterator[Path]:
     """Yield a temporary path beside ``path`` that takes its place when the block ends well, and is removed when not.
 
     The temporary name keeps the suffixes of ``path``, because image writers choose the format by them.
+
+    Args:
+        path: need not exist, nor its folder.
+        lasting: wait until the disk has it, so that not even a power cut leaves half a file or none. Without, only the
+            end of a process cannot harm it: for what is written every second and of worth only until the next.
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -30,12 +41,39 @@ def replacing(path: Path) -> Iterator[Path]:
     temporary = Path(name)
     try:
         yield temporary
-        with temporary.open("rb+") as written:
-            os.fsync(written.fileno())
+        if lasting:
+            with temporary.open("rb+") as written:
+                os.fsync(written.fileno())
         temporary.chmod(0o666 & ~_umask())
-        temporary.replace(path)
+        _take_place(temporary, path)
+        if lasting:
+            _sync_folder(path.parent)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def _take_place(temporary: Path, path: Path) -> None:
+    """Rename, and wait a moment where another program is just reading the old file, which Windows does not allow."""
+    for left in reversed(range(TRIES)):
+        try:
+            temporary.replace(path)
+            return
+        except PermissionError:
+            if sys.platform != "win32" or not left:
+                raise
+            time.sleep(WAIT)
+
+
+def _sync_folder(folder: Path) -> None:
+    """Make the new name in a folder last; Windows does so by itself, and some network drives cannot."""
+    if sys.platform == "win32":
+        return
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        with suppress(OSError):
+            os.fsync(handle)
+    finally:
+        os.close(handle)
 
 
 def _umask() -> int:
@@ -45,14 +83,14 @@ def _umask() -> int:
     return mask
 
 
-def write_json(path: Path, value: Any) -> None:
+def write_json(path: Path, value: Any, *, lasting: bool = True) -> None:
     """Write ``value`` as indented JSON, atomically."""
-    write_text(path, json.dumps(value, indent=1, ensure_ascii=False, allow_nan=False) + "\n")
+    write_text(path, json.dumps(value, indent=1, ensure_ascii=False, allow_nan=False) + "\n", lasting=lasting)
 
 
-def write_text(path: Path, text: str) -> None:
+def write_text(path: Path, text: str, *, lasting: bool = True) -> None:
     """Write ``text`` as UTF-8, atomically."""
-    with replacing(path) as temporary:
+    with replacing(path, lasting=lasting) as temporary:
         temporary.write_text(text, encoding="utf-8")
 
 

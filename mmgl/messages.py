@@ -140,32 +140,93 @@ CATALOGUE: dict[str, str] = {
     "model.pictures": (
         "This model segments pictures of one slice, and the scan has {count}. Choose a model made for such scans."
     ),
+    # jobs
+    "job.in_use": "Another MMGL is at work in {folder}. Wait until it is done, or stop it first.",
+    "job.fault": "MMGL ran into a fault of its own ({fault}). What was saved is kept; please report it with the log.",
+    "job.stalled": "Nothing has been heard of it for {minutes} minutes. Wait a little longer, or end it and go on.",
+    "job.memory": (
+        "The system ended it at {share}, most likely because the memory was full. What was saved is kept: close other "
+        "programs and go on."
+    ),
+    "job.away": "{folder} is not there any more. Reconnect the drive it is on, and go on from what was saved.",
+    "job.drive": "It ended at {share} because a drive with its files went away. Reconnect the drive and go on.",
+    "job.crashed": "It crashed at {share}. What was saved is kept: go on, and send the log if it happens again.",
+    "job.lost": (
+        "It was interrupted at {share} (ended from outside, or the computer went down). What was saved is kept: go on."
+    ),
     # training and segmenting
     "run.name": "'{name}' cannot be the name of a model, as it names a file too. Use letters and numbers.",
     "run.unknown": "There is no training called {name} to go on with. Look into the folder runs of the study.",
     "run.finished": "The training {name} is finished and its model is written. Start a new one under another name.",
     "run.changed": "The study has other structures than when the training {name} began. Start a new training.",
-    "run.stopped": "The training {name} was stopped and what it learned is kept. Go on with it whenever you like.",
+    "run.stopped": "The training {name} was stopped. Its model so far is {model}; go on with it whenever you like.",
+    "run.stopped_early": (
+        "The training {name} was stopped before it could segment, so there is no model of it yet. Go on with it to get "
+        "one."
+    ),
+    "memory.scan": "{case} is too large for the memory of this computer. Crop it, or leave it out.",
+    "memory.too_small": (
+        "The memory ({free} GB are free) is too small for even the smallest training on these scans. Close other "
+        "programs, or train on a larger computer."
+    ),
     "scan.too_large": (
         "{scan} would become {size} voxels of the size this model works at, which is too much for a computer's memory. "
         "Check the voxel size in its header, or crop it."
     ),
+    "segment.stopped": "Stopped after {done} of {of} scans; their results are kept.",
     "segment.one_slice": "A PNG file holds one slice and {path} has {count}. Choose another format for the result.",
     "method.unknown": "There is no method called {method}. The methods are: {methods}.",
     "device.unknown": "There is no device called {device}. Use cpu or cuda.",
+    "device.lost": (
+        "The graphics card stopped working for this training ({reason}). What was saved is kept: go on, if need be "
+        "with the processor."
+    ),
     "device.no_cuda": "No usable NVIDIA graphics card was found. Use the processor instead: --device cpu",
+    "disk.too_small": (
+        "Preparing the scans takes {needed} GB in {folder} and {free} GB are free. Free some space, or leave out scans."
+    ),
+    "budget.words": "'{words}' is no time to train. Say quick, standard, overnight, or until when, for example 07:00.",
     "budget.invalid": "A budget must be more than zero, not {budget}.",
     "structures.form": "'{text}' does not say what a value is. Write it as VALUE=NAME, for example 1=Anterior.",
     # what training is doing
     "progress.looking": "Looking at your scans",
     "progress.skipped": "{case} is left out.",
     "progress.preparing": "Preparing your scans",
+    "progress.resumed": "Going on with a training that was not finished.",
+    "progress.disk": "The prepared scans will take {needed_gb} GB of {free_gb} GB free on the disk",
+    "progress.fits": "Training on {device} in {precision}: {batch} slices of {slice_size} at once, width {width}",
     "stage.global": "Learning from all your scans, labelled or not",
     "stage.local": "Learning to tell the parts of a slice apart",
     "stage.semi-supervised": "Learning to segment, from labelled and unlabelled scans together",
     "stage.contrast": "Learning from your labels, and to recognise parts of a slice by themselves",
     "stage.consistency": "Learning from your labels, and to segment parts of a slice like the whole slice",
     "stage.segmentation": "Learning to segment",
+    # did it work?
+    "verdict.good": "{structure}: good (Dice {dice:.2f} on {cases} check cases).",
+    "verdict.fair": "{structure}: fair, expect to correct it (Dice {dice:.2f} on {cases} check cases).",
+    "verdict.poor": "{structure}: poor (Dice {dice:.2f} on {cases} check cases). Label it in more scans.",
+    "verdict.missed": (
+        "{structure}: not learned (Dice {dice:.2f} on {cases} check cases), though it is labelled in {labelled} scans. "
+        "Look whether the same is painted in all of them, or train longer."
+    ),
+    "verdict.one_scan": (
+        "{structure}: not learned (Dice {dice:.2f} on {cases} check cases), as it is labelled in one scan only. Label "
+        "it in 3 more."
+    ),
+    "verdict.unlabelled": "{structure}: not learned, as no training scan shows it. Label it in 3 scans.",
+    "verdict.unchecked": (
+        "{structure}: learned from {labelled} scans and not checked, as no check case shows it. Look at its results."
+    ),
+    "verdict.few": "Checked on {cases} scans only, too few to trust the numbers. Hold out 3 or more.",
+    "verdict.self": (
+        "The model cannot even reproduce {case}, which it was trained on (Dice {dice:.2f}). It needs more time, or the "
+        "labels contradict one another: look at them."
+    ),
+    "compare.better": "{name} is better than {other}: Dice {new:.3f} against {old:.3f} on {cases} check cases. Use it.",
+    "compare.same": "{name} is as good as {other}: Dice {new:.3f} against {old:.3f} on {cases} check cases.",
+    "compare.worse": (
+        "{other} is better than {name}: Dice {old:.3f} against {new:.3f} on {cases} check cases. Go on using {other}."
+    ),
     # evaluating
     "evaluate.unknown_structure": "No file holds a structure called {name}. They hold: {found}.",
     "evaluate.nothing": "No case to evaluate: no file name of {results} is found in {references}.",

@@ -92,7 +92,12 @@ def _add_train(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     train.add_argument("study", type=Path, help="folder of the study")
     train.add_argument("--method", default="mmgl", metavar="NAME", help="one of the methods below (default mmgl)")
     budget = train.add_mutually_exclusive_group()
-    budget.add_argument("--minutes", type=_finite, help="time to train (default 15)")
+    budget.add_argument(
+        "--time",
+        default="quick",
+        help="quick (15 min, default), standard (90 min), overnight (10 h), or until e.g. 07:00",
+    )
+    budget.add_argument("--minutes", type=_finite, help="time to train")
     budget.add_argument("--steps", type=int, help="steps to train, over all stages; repeatable to the last digit")
     train.add_argument("--seed", type=int, default=0)
     train.add_argument("--device", default="auto", help="auto, cpu or cuda")
@@ -118,6 +123,7 @@ def _add_segment(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
         help="seg.nrrd keeps names and colours (default)",
     )
     segment.add_argument("--device", default="auto", help="auto, cpu or cuda")
+    segment.add_argument("--record", type=Path, metavar="FOLDER", help="gets status and events, for who follows it")
     segment.set_defaults(command="segment")
 
 

@@ -49,6 +49,13 @@ class ProgressLine:
             self._line(f"{CATALOGUE['stage.' + event['stage']]} {place}, {event['steps']} steps")
         elif kind == "step" and self._live:
             self._renew(self._step(event))
+        elif kind == "resumed":
+            self._line(f"{CATALOGUE['progress.resumed']} {event['words']}".rstrip())
+        elif kind == "fits" or (kind == "disk" and event["needed_gb"] >= 1):
+            self._line(CATALOGUE[f"progress.{kind}"].format(**event))
+        elif kind == "verdict":
+            for finding in event["findings"]:
+                self._line(CATALOGUE[finding["key"]].format(**finding["parameters"]))
         elif kind == "check":
             known = [d for d in event["dice"] if d is not None]
             mean = sum(known) / len(known) if known else float("nan")

@@ -15,6 +15,18 @@ HEAVY = ("torch", "monai")
 
 BELOW = {
     "study": {"data", "methods", "training", "networks", "losses", "inference", "evaluation", "demo"},
+    "jobs": {
+        "study",
+        "data",
+        "methods",
+        "training",
+        "networks",
+        "losses",
+        "inference",
+        "evaluation",
+        "demo",
+        "imaging",
+    },
     "imaging": {"study", "data", "methods", "training", "networks", "losses", "inference", "evaluation", "demo"},
     "data": {"methods", "training", "networks", "losses", "inference", "evaluation", "demo"},
     "networks": {"study", "data", "methods", "training", "losses", "inference", "evaluation", "demo", "imaging"},
@@ -65,7 +77,16 @@ def test_monai_is_only_for_evaluation_and_the_transformer():
 
 @pytest.mark.parametrize(
     "module",
-    ["mmgl", "mmgl.study", "mmgl.imaging.reading", "mmgl.model", "mmgl.cli", "mmgl.evaluation", "mmgl.messages"],
+    [
+        "mmgl",
+        "mmgl.study",
+        "mmgl.jobs",
+        "mmgl.imaging.reading",
+        "mmgl.model",
+        "mmgl.cli",
+        "mmgl.evaluation",
+        "mmgl.messages",
+    ],
 )
 def test_these_load_no_torch(module):
     code = f"import sys, {module}; print([m for m in {HEAVY} if m in sys.modules])"

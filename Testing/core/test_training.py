@@ -7,6 +7,8 @@ import pytest
 import torch
 from phantoms import ball_scan, ball_study, write
 
+from mmgl.inference.predictor import Predictor
+from mmgl.jobs import Job
 from mmgl.messages import CATALOGUE, MMGLError
 from mmgl.model import read_model
 from mmgl.study import Study, Use
@@ -54,7 +56,7 @@ def test_the_run_folder_tells_all(trained):
     assert written == json.loads(json.dumps(events))
     kinds = [event["event"] for event in events]
     assert kinds[0] == "looking"
-    assert kinds[-1] == "model"
+    assert kinds[-3:] == ["model", "verdict", "finished"]
     assert {"plan", "preparing", "stage", "step", "check"} <= set(kinds)
     assert json.loads((folder / "config.json").read_text(encoding="utf-8"))["method"] == "supervised"
     for event in events:
@@ -105,23 +107,63 @@ def test_going_on_gives_the_same_weights_as_never_stopping(tmp_path, method, mon
         assert all(np.array_equal(first[k], second[k]) for k in first)
 
 
+class Stopper:
+    """Says yes after some steps of a training; its ``tell`` is to hear the events."""
+
+    def __init__(self, steps, stage="segmentation"):
+        self.steps, self.stage, self.asked, self.trains = steps, stage, 0, False
+
+    def tell(self, event):
+        self.trains |= event["event"] == "stage" and event["stage"] == self.stage
+
+    def __call__(self):
+        self.asked += self.trains
+        return self.asked == self.steps
+
+
 def test_stopping_keeps_what_was_learned_at_once(tmp_path):
     study = ball_study(tmp_path)
-    asked = []
-
-    def stop():
-        asked.append(1)
-        return len(asked) == 7
-
     arguments = {"method": "supervised", "budget": Budget(steps=12), "device": "cpu"}
     whole = train(study, name="whole", **arguments)
-    assert key_of(lambda: train(study, name="stopped", stop=stop, **arguments)) == "run.stopped"
-    assert len(asked) == 7
+    stop = Stopper(7)
+    assert key_of(lambda: train(study, name="stopped", stop=stop, on_event=stop.tell, **arguments)) == "run.stopped"
+    assert stop.asked == 7
+    usable = study.folder / "models" / "stopped-stopped.mmgl"
+    assert Predictor(usable).segment(study.read_scan(study.cases[0])).shape == (16, 40, 36)
+    assert not (study.folder / "models" / "stopped.mmgl").exists()
     events = []
     gone_on = resume(study, "stopped", device="cpu", on_event=events.append)
     assert min(event["step"] for event in events if event["event"] == "step") > 7
+    assert next(event for event in events if event["event"] == "resumed")["state"] == "stopped"
     first, second = read_model(whole)[1], read_model(gone_on)[1]
     assert all(np.array_equal(first[k], second[k]) for k in first)
+    assert usable.exists()
+
+
+def test_stopping_before_it_can_segment_leaves_no_useless_model(tmp_path):
+    study = ball_study(tmp_path)
+    stop = Stopper(2, "global")
+    arguments = {"method": "mmgl", "budget": Budget(steps=12), "device": "cpu", "stop": stop, "on_event": stop.tell}
+    assert key_of(lambda: train(study, name="early", **arguments)) == "run.stopped_early"
+    assert not (study.folder / "models").exists()
+    assert Job(study.folder / "runs" / "early").look().state == "stopped"
+
+
+def test_a_stop_file_stops_it(tmp_path):
+    study = ball_study(tmp_path)
+    job = Job(study.folder / "runs" / "long")
+
+    def once_it_trains(event):
+        if event["event"] == "stage":
+            job.stop()
+
+    budget = Budget(steps=100000)
+    stopped = key_of(lambda: train(study, method="supervised", budget=budget, name="long", on_event=once_it_trains))
+    assert stopped == "run.stopped"
+    events, look = job.poll()
+    assert look.state == events[-1]["event"] == "stopped"
+    assert not (job.folder / "STOP").exists()
+    assert [event["step"] for event in events if event["event"] == "step"] in ([], [1])
 
 
 def test_what_cannot_be_gone_on_with(tmp_path):

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import json
+import shutil
+from collections import OrderedDict
+from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -38,19 +40,66 @@ class PreparedCase:
     labelmap_file: Path | None
     spacing: tuple[float, float, float]
 
-    @cached_property
+    @property
     def image(self) -> Array:
         """The prepared scan, memory-mapped: float16 (channels, z, y, x)."""
-        array: Array = np.load(self.image_file, mmap_mode="r", allow_pickle=False)
-        return array
+        return _mapped(self.image_file)
 
-    @cached_property
+    @property
     def labelmap(self) -> Array | None:
         """The prepared labelmap, memory-mapped: int16 (z, y, x), or None."""
-        if self.labelmap_file is None:
-            return None
-        array: Array = np.load(self.labelmap_file, mmap_mode="r", allow_pickle=False)
-        return array
+        return _mapped(self.labelmap_file) if self.labelmap_file else None
+
+
+MAPPED = 1024 * 1024 * 1024
+"""Bytes of prepared files that are mapped at once: what was read of them counts as memory of the process, and every
+system limits how many files may be open."""
+
+_maps: OrderedDict[Path, Array] = OrderedDict()  # the one used last is at the end
+
+
+def _mapped(file: Path) -> Array:
+    """Return the array in a ``.npy`` file, memory-mapped; those used longest ago are unmapped beyond ``MAPPED``."""
+    array = _maps.pop(file, None)
+    if array is None:
+        array = np.load(file, mmap_mode="r", allow_pickle=False)
+    _maps[file] = array
+    while len(_maps) > 1 and sum(a.nbytes for a in _maps.values()) > MAPPED:
+        _maps.popitem(last=False)
+    return array
+
+
+def cache_need(study: Study, cases: Sequence[Case], plan: Plan, folder: Path, voxels: float) -> int:
+    """Return the bytes that preparing cases will take: those of the cases that are not in ``folder`` yet.
+
+    Args:
+        voxels: of a case on the plan's grid, on average.
+    """
+    new = [case for case in cases if not all(file.is_file() for file in _files(study, case, plan, folder))]
+    labelled = sum(case.label is not None for case in new)
+    return round(voxels * 2 * (len(new) * plan.channels + labelled))
+
+
+def free_disk(folder: Path) -> int:
+    """Return the bytes that are free on the disk of a folder, which need not exist yet."""
+    while not folder.exists() and folder != folder.parent:
+        folder = folder.parent
+    return shutil.disk_usage(folder).free
+
+
+def clean_cache(folder: Path, kept: Sequence[PreparedCase]) -> int:
+    """Remove all prepared files but those of the cases that are kept, and return the bytes that became free.
+
+    What is left of scans that changed or are not in the study any more is of no use, and would only grow.
+    """
+    keys = {case.image_file.name.partition(".")[0] for case in kept}
+    freed = 0
+    for file in folder.iterdir() if folder.is_dir() else ():
+        if file.suffix in (".npy", ".json") and file.name.partition(".")[0] not in keys:
+            _maps.pop(file, None)
+            freed += file.stat().st_size
+            file.unlink(missing_ok=True)
+    return freed
 
 
 def prepare_case(study: Study, case: Case, plan: Plan, folder: Path) -> PreparedCase:
@@ -61,10 +110,9 @@ def prepare_case(study: Study, case: Case, plan: Plan, folder: Path) -> Prepared
     Raises:
         MMGLError: what reading the scan and its label raises, or ``scan.other_channels``.
     """
-    key = _key(study, case, plan)
-    image_file, about_file = folder / f"{key}.image.npy", folder / f"{key}.json"
-    labelmap_file = folder / f"{key}.labelmap.npy" if case.label else None
-    if not all(file.is_file() for file in (image_file, about_file, labelmap_file or about_file)):
+    image_file, about_file, *labelmap_files = files = _files(study, case, plan, folder)
+    labelmap_file = labelmap_files[0] if labelmap_files else None
+    if not all(file.is_file() for file in files):
         scan = study.read_scan(case)
         if len(scan.array) != plan.channels:
             raise MMGLError("scan.other_channels", case=case.name, found=len(scan.array), expected=plan.channels)
@@ -77,6 +125,13 @@ def prepare_case(study: Study, case: Case, plan: Plan, folder: Path) -> Prepared
             temporary.write_text(json.dumps({"spacing": turned.resized(image.shape[1:]).spacing}), encoding="utf-8")
     z, y, x = json.loads(about_file.read_text(encoding="utf-8"))["spacing"]
     return PreparedCase(case.name, case.patient, image_file, labelmap_file, (z, y, x))
+
+
+def _files(study: Study, case: Case, plan: Plan, folder: Path) -> list[Path]:
+    """Return where a prepared case is: the image, what is said about it, and the labelmap where it has one."""
+    key = _key(study, case, plan)
+    names = [f"{key}.image.npy", f"{key}.json"] + [f"{key}.labelmap.npy"] * (case.label is not None)
+    return [folder / name for name in names]
 
 
 def _save(path: Path, array: Array) -> None:
@@ -98,6 +153,21 @@ def _key(study: Study, case: Case, plan: Plan) -> str:
 
 
 def _stamp(path: Path) -> list[object]:
-    """Return path, size and time of change of a file, or of all files directly in a folder."""
-    files = sorted(path.iterdir()) if path.is_dir() else [path]
+    """Return path, size and time of change of a file and of those that hold its voxels, or of all in a folder."""
+    files = sorted(path.iterdir()) if path.is_dir() else [path, *_detached(path)]
     return [[str(f), f.stat().st_size, f.stat().st_mtime_ns] for f in files if f.is_file()]
+
+
+def _detached(path: Path) -> list[Path]:
+    """Return the files beside a header of its own (MetaImage, NRRD) that hold its voxels, as the header names them.
+
+    Where it names none that is there (a pattern for many files, for example), all files of its folder count.
+    """
+    if path.suffix.lower() not in (".mhd", ".nhdr"):
+        return []
+    with path.open("rb") as file:
+        lines = file.read(1024 * 1024).decode("utf-8", errors="replace").splitlines()
+    names = lines + [line.partition(sign)[2] for line in lines for sign in "=:"]
+    named = [path.parent / name.strip() for name in names if name.strip() and "\0" not in name]
+    found = sorted({file for file in named if len(file.name) < 256 and file.is_file()})
+    return found or sorted(path.parent.iterdir())

@@ -168,7 +168,8 @@ def make_plan(facts: Sequence[ScanFacts], *, free_memory: int, on_gpu: bool, pub
         planes, spacing = _planes_and_spacing(facts, longest)
         slice_size, pictures = _slice_size(facts, planes, spacing, longest, multiple), False
     width = 64 if published else 32 if on_gpu else 16
-    fitting = int(free_memory * 0.6 / (BYTES_PER_PIXEL * width * slice_size**2))
+    if on_gpu and not published and fitting_batch(free_memory, width, slice_size, on_gpu=True) < 8:
+        width = 16  # on a small card: slices to learn from at once are worth more than width
     return Plan(
         spacing=spacing,
         planes=planes,
@@ -176,10 +177,15 @@ def make_plan(facts: Sequence[ScanFacts], *, free_memory: int, on_gpu: bool, pub
         normalisation=_normalisation(facts),
         width=width,
         levels=levels,
-        batch=max(2, min(fitting, 32 if on_gpu else 16)),
+        batch=fitting_batch(free_memory, width, slice_size, on_gpu=on_gpu),
         pictures=pictures,
         published=published,
     )
+
+
+def fitting_batch(free_memory: int, width: int, slice_size: int, *, on_gpu: bool) -> int:
+    """Return the slices of a training step that fit into the free memory (bytes), within what is useful."""
+    return max(2, min(int(0.6 * free_memory / (BYTES_PER_PIXEL * width * slice_size**2)), 32 if on_gpu else 16))
 
 
 def _planes_and_spacing(facts: Sequence[ScanFacts], longest: int) -> tuple[tuple[str, ...], Spacing]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import time
 from collections.abc import Sequence
 
 import torch
@@ -9,32 +11,96 @@ from torch import Tensor
 
 from mmgl.data.cache import PreparedCase
 from mmgl.data.plan import Plan
+from mmgl.imaging.segmentation_files import write_picture
 from mmgl.inference.planes import fused_probabilities
 from mmgl.networks.unet import UNet
+from mmgl.structures import Structure
+from mmgl.training.preview import preview
+from mmgl.training.run import Run
+
+Rows = list[list[float]]
+"""Dice of each case and structure; NaN where there is nothing to compare."""
 
 
-def dice_on_check_cases(
-    network: UNet, cases: Sequence[PreparedCase], plan: Plan, structures: int, device: torch.device
-) -> list[float]:
-    """Return the mean Dice of each structure over the check cases, on the plan's grid.
+class Checker:
+    """Checks the network on the check cases, keeps the best one, and leaves a picture each time.
 
-    Unlabelled voxels do not count. A structure that is absent from a case and was not found either does not count
-    for that case; a structure absent from all cases gives NaN.
+    Args:
+        cases: the check cases; may be empty, then there are only pictures.
+        others: training cases, one of which is shown where there are no check cases: an unlabelled one if possible.
+        structures: of the study.
+        run: gets the best checkpoint, the pictures and the events.
+
+    Attributes:
+        rows: Dice of the best network on each case, empty before the first check.
     """
+
+    def __init__(
+        self,
+        cases: Sequence[PreparedCase],
+        others: Sequence[PreparedCase],
+        plan: Plan,
+        structures: Sequence[Structure],
+        run: Run,
+        device: torch.device,
+    ) -> None:
+        self._cases, self._plan, self._structures = cases, plan, structures
+        self._run, self._device = run, device
+        unlabelled = [case for case in others if case.labelmap_file is None]
+        self._shown = next(iter([*cases, *unlabelled, *others]))
+        self.best = -1.0
+        self.rows: Rows = []
+
+    def resume(self) -> None:
+        """Go on from the best checkpoint of the run, where there is one: it may be newer than the last."""
+        if self._run.has("best"):
+            kept = self._run.load("best")[1]
+            self.best, self.rows = kept["mean"], kept["rows"]
+
+    def seconds(self, network: UNet) -> float:
+        """Return how long a check takes, from one case."""
+        begun = time.monotonic()
+        find(network, self._shown, self._plan, self._device)
+        return (time.monotonic() - begun) * max(1, len(self._cases))
+
+    def check(self, network: UNet, stage: str, step: int, steps: int) -> None:
+        """Check the network after a step, keep it if it is the best so far, and make the preview."""
+        rows: Rows = []
+        for case in self._cases or [self._shown]:
+            found = find(network, case, self._plan, self._device)
+            self._run.beat()
+            rows.append(dice(found, case, len(self._structures)))
+            if case is self._shown:
+                picture = self._run.preview_file(stage, step)
+                write_picture(picture, preview(case, found.numpy(), self._plan, self._structures), overwrite=True)
+                self._run.tell("preview", file=picture.relative_to(self._run.folder).as_posix(), case=case.name)
+        if not self._cases:
+            return
+        scores = means(rows)
+        if mean(scores) > self.best:
+            self.best, self.rows = mean(scores), rows
+            state = {"stage": stage, "step": step, "dice": scores, "mean": self.best, "rows": rows}
+            self._run.save("best", network.state_dict(), state)
+        self._run.tell("check", stage=stage, step=step, steps=steps, dice=[finite(d) for d in scores])
+
+
+def find(network: UNet, case: PreparedCase, plan: Plan, device: torch.device) -> Tensor:
+    """Return what the network finds in a case: (z, y, x) int64 on the plan's grid; its mode is as it was before."""
     was_training = network.training
     network.eval()
-    rows = [_dice(network, case, plan, structures, device) for case in cases]
-    network.train(was_training)
-    return [float(v) for v in torch.stack(rows).nanmean(0)]
-
-
-def _dice(network: UNet, case: PreparedCase, plan: Plan, structures: int, device: torch.device) -> Tensor:
-    """Return the Dice of each structure in one case; NaN where there is nothing to compare."""
-    if case.labelmap is None:
-        return torch.full((structures,), float("nan"))
     image = torch.from_numpy(case.image.astype("float32"))
     probabilities = fused_probabilities(network, image, plan, stride=network.stride, device=device)
-    found = probabilities.argmax(0).cpu()
+    network.train(was_training)
+    return probabilities.argmax(0).cpu()
+
+
+def dice(found: Tensor, case: PreparedCase, structures: int) -> list[float]:
+    """Return the Dice of each structure in one case.
+
+    Unlabelled voxels do not count. A structure that is absent and was not found gives NaN, as does an unlabelled case.
+    """
+    if case.labelmap is None:
+        return [float("nan")] * structures
     label = torch.from_numpy(case.labelmap.astype("int64"))
     known = label >= 0
     scores = []
@@ -42,4 +108,26 @@ def _dice(network: UNet, case: PreparedCase, plan: Plan, structures: int, device
         a, b = (found == number) & known, label == number
         total = int(a.sum()) + int(b.sum())
         scores.append(2 * int((a & b).sum()) / total if total else float("nan"))
-    return torch.tensor(scores)
+    return scores
+
+
+def dice_on_cases(
+    network: UNet, cases: Sequence[PreparedCase], plan: Plan, structures: int, device: torch.device
+) -> Rows:
+    """Return the Dice of each case and structure."""
+    return [dice(find(network, case, plan, device), case, structures) for case in cases]
+
+
+def means(rows: Rows) -> list[float]:
+    """Return the mean Dice of each structure over the cases; NaN for one that is in none of them."""
+    return [float(v) for v in torch.tensor(rows).nanmean(0)]
+
+
+def mean(scores: Sequence[float]) -> float:
+    """Return the mean of those scores that are numbers; NaN where none is."""
+    return float(torch.tensor(scores).nanmean())
+
+
+def finite(value: float) -> float | None:
+    """Return the value, or None for NaN, which JSON does not have."""
+    return None if math.isnan(value) else round(value, 5)

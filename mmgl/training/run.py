@@ -1,10 +1,9 @@
-"""The run folder: config, events, checkpoints. Everything known of one training is in it."""
+"""The run folder: config, events, status, checkpoints, previews. Everything known of one training is in it."""
 
 from __future__ import annotations
 
 import json
-import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -14,43 +13,38 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from mmgl.files import read_json, replacing, write_json
+from mmgl.jobs.follow import Event
+from mmgl.jobs.record import CONFIG, Record
 from mmgl.messages import MMGLError
 
-Event = dict[str, Any]
+__all__ = ["Event", "Run", "flatten_optimiser", "restore_optimiser"]
 
 
-class Run:
-    """A folder with ``config.json``, ``events.jsonl``, ``last.safetensors`` and ``best.safetensors``.
-
-    Args:
-        folder: new for a new run.
-        on_event: is told every event too.
-    """
-
-    def __init__(self, folder: Path, on_event: Callable[[Event], None] | None = None) -> None:
-        self.folder = folder
-        self._on_event = on_event
-        folder.mkdir(parents=True, exist_ok=True)
+class Run(Record):
+    """The record of a training: with ``config.json``, ``last.safetensors``, ``best.safetensors`` and ``previews``."""
 
     def write_config(self, config: Mapping[str, Any]) -> None:
         """Write what the run was asked to do and what was decided for it."""
-        write_json(self.folder / "config.json", config)
+        write_json(self.folder / CONFIG, config)
 
     def read_config(self) -> dict[str, Any]:
         """Return what ``write_config`` wrote."""
-        config: dict[str, Any] = read_json(self.folder / "config.json")
+        config: dict[str, Any] = read_json(self.folder / CONFIG)
         return config
 
-    def tell(self, event: str, **facts: Any) -> None:
-        """Append one event, a JSON object on a line of its own, and pass it on."""
-        record = {"time": round(time.time(), 3), "event": event, **facts}
-        with (self.folder / "events.jsonl").open("a", encoding="utf-8") as file:
-            file.write(json.dumps(record, ensure_ascii=False) + "\n")
-        if self._on_event:
-            self._on_event(record)
+    def preview_file(self, stage: str, step: int) -> Path:
+        """Return where the preview made at a step of a stage belongs; in the order of names they tell the story."""
+        return self.folder / "previews" / f"{stage}-{step:07d}.png"
 
     def save(self, name: str, tensors: Mapping[str, Tensor], state: Mapping[str, Any]) -> None:
-        """Write a checkpoint: tensors, and the numbers needed to go on; atomically, without pickle."""
+        """Write a checkpoint: tensors, and the numbers needed to go on; atomically, without pickle.
+
+        The one before stays whole until this one is on the disk.
+
+        Raises:
+            MMGLError: ``file.unwritable`` or ``job.away``.
+        """
+        self.require_folder()
         path = self.folder / f"{name}.safetensors"
         flat = {key: value.detach().to("cpu", copy=True).contiguous() for key, value in tensors.items()}
         try:
@@ -58,18 +52,23 @@ class Run:
                 save_file(flat, temporary, metadata={"state": json.dumps(state)})
         except SafetensorError as error:
             raise MMGLError("file.unwritable", path=path, reason="the disk may be full") from error
+        except OSError as error:
+            raise MMGLError("file.unwritable", path=path, reason=error.strerror or str(error)) from error
 
     def load(self, name: str) -> tuple[dict[str, Tensor], dict[str, Any]]:
         """Return what ``save`` wrote.
 
         Raises:
-            MMGLError: ``file.missing``.
+            MMGLError: ``file.missing`` or ``file.damaged``.
         """
         path = self.folder / f"{name}.safetensors"
         if not path.is_file():
             raise MMGLError("file.missing", path=path)
-        with safe_open(path, framework="pt") as file:
-            return {key: file.get_tensor(key) for key in file.keys()}, json.loads(file.metadata()["state"])  # noqa: SIM118
+        try:
+            with safe_open(path, framework="pt") as file:
+                return {key: file.get_tensor(key) for key in file.keys()}, json.loads(file.metadata()["state"])  # noqa: SIM118
+        except SafetensorError as error:
+            raise MMGLError("file.damaged", path=path, reason="its disk may be failing") from error
 
     def has(self, name: str) -> bool:
         """Return whether there is a checkpoint of that name."""

@@ -3,31 +3,33 @@
 from __future__ import annotations
 
 import datetime
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
-from typing import TypeVar
 
 import torch
+from torch import Tensor
 
 from mmgl import __version__
-from mmgl.data.cache import PreparedCase, prepare_case
-from mmgl.data.facts import ScanFacts, scan_facts
-from mmgl.data.plan import Plan, make_plan
+from mmgl.data.cache import PreparedCase
+from mmgl.data.plan import Plan
 from mmgl.data.slices import SliceSampler
-from mmgl.device import choose_device, free_memory
+from mmgl.device import choose_device
+from mmgl.files import write_json
+from mmgl.imaging.grid import Array
+from mmgl.jobs import Job
 from mmgl.messages import MMGLError
 from mmgl.methods import METHODS, build_method
 from mmgl.model import Card, write_model
-from mmgl.study import Case, Study
+from mmgl.study import Study
 from mmgl.study.cases import is_case_name
 from mmgl.training.budget import Budget
+from mmgl.training.check import means
+from mmgl.training.comparison import compare
 from mmgl.training.loop import Trainer
+from mmgl.training.memory import within_memory
+from mmgl.training.preparing import look_and_plan, prepare_all
 from mmgl.training.run import Event, Run
-
-Result = TypeVar("Result")
-
-LOOKED_AT = 60
-"""About as many unlabelled scans are looked at for the plan; all labelled ones are."""
+from mmgl.training.verdict import judge, self_check
 
 
 def train(
@@ -47,16 +49,18 @@ def train(
     Args:
         study: at least one case that is used for training has a label; check cases choose the best checkpoint.
         method: a name in ``mmgl.methods.METHODS``.
-        budget: steps or minutes.
+        budget: steps, minutes, or until when.
         seed: same seed, steps, plan and processor give the same model.
         device: ``auto``, ``cpu`` or ``cuda``.
         name: of the run and the model; ``model-1``, ``model-2``, ... when empty.
         published: the network and learning rates of the paper instead of those of the plan.
         on_event: is told every event of the run.
-        stop: asked after every step; once it says yes, a checkpoint is written and ``run.stopped`` raised.
+        stop: asked after every step; once it says yes, or there is a file ``STOP`` in the run's folder, a checkpoint
+            and a model are written, and ``run.stopped`` is raised.
 
     Raises:
-        MMGLError: there is no label, no such method, no such device, the name is taken, or training was stopped.
+        MMGLError: there is no label, no such method, no such device, the name is taken, memory or disk are too small,
+            or training was stopped: ``run.stopped``, or ``run.stopped_early`` when it could not segment yet.
     """
     if method not in METHODS:
         raise MMGLError("method.unknown", method=method, methods=", ".join(METHODS))
@@ -70,11 +74,14 @@ def train(
         if taken.exists():
             raise MMGLError("file.exists", path=taken)
     run = Run(study.folder / "runs" / name, on_event)
-    plan = _plan(study, where, run, published)
-    config = {"method": method, "seed": seed, "steps": budget.steps, "minutes": budget.minutes}
-    versions = {"mmgl": __version__, "torch": str(torch.__version__)}
-    run.write_config({**config, "plan": plan.to_json(), "structures": _ids(study), "versions": versions})
-    return _run(study, name, run, where, stop)
+    with run:
+        asked = _asked(run, stop)
+        plan, voxels = look_and_plan(study, where, run, asked, published)
+        decided = {"plan": plan.to_json(), "voxels": voxels, "structures": _ids(study), "cases": _cases(study)}
+        versions = {"mmgl": __version__, "torch": str(torch.__version__)}
+        asked_for = {"method": method, "seed": seed, **budget.to_json()}
+        run.write_config({**asked_for, **decided, "versions": versions})
+        return _run(study, run, where, asked)
 
 
 def resume(
@@ -100,42 +107,91 @@ def resume(
         raise MMGLError("run.unknown", name=name)
     if _model_file(study, name).exists():
         raise MMGLError("run.finished", name=name)
+    before = Job(folder).look()
     run = Run(folder, on_event)
     if run.read_config()["structures"] != _ids(study):
         raise MMGLError("run.changed", name=name)
-    return _run(study, name, run, choose_device(device), stop)
+    where = choose_device(device)
+    with run:
+        run.tell("resumed", state=before.state, key=before.key, parameters=dict(before.parameters), words=before.words)
+        return _run(study, run, where, _asked(run, stop))
 
 
-def _run(study: Study, name: str, run: Run, device: torch.device, stop: Callable[[], bool] | None) -> Path:
+def _asked(run: Run, stop: Callable[[], bool] | None) -> Callable[[], bool]:
+    """Return the question whether to stop, to whoever may answer it."""
+    return lambda: run.stop_asked() or bool(stop and stop())
+
+
+def _run(study: Study, run: Run, device: torch.device, stop: Callable[[], bool]) -> Path:
     """Train as the run's config says, from its last checkpoint if there is one, and write the model."""
-    config = run.read_config()
-    plan, method = Plan.from_json(config["plan"]), config["method"]
-    prepared = _prepare(study, [*study.labelled, *study.unlabelled], plan, run)
-    checks = _prepare(study, study.checks, plan, run)
-    torch.manual_seed(config["seed"])
-    built = build_method(method, plan, len(study.structures))
-    built.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
-    slices = SliceSampler(prepared, plan, torch.Generator().manual_seed(config["seed"]))
-    if not slices.has_labels:
-        raise MMGLError("study.labels_too_small")
-    trainer = Trainer(built, slices, checks, plan, len(study.structures), run, device, stop)
-    trainer.resume()
-    trainer.fit(Budget(config["steps"], config["minutes"]))
-    weights = run.load("best")[0] if run.has("best") else built.network.state_dict()
-    card = _card(study, name, plan, method, trainer.scores)
-    model_file = _model_file(study, name)
-    write_model(model_file, card, {k: v.detach().cpu().numpy() for k, v in weights.items()})
-    run.tell("model", model=model_file.name, dice=card.scores)
-    return model_file
+    config, name = run.read_config(), run.folder.name
+    plan = Plan.from_json(config["plan"])
+    prepared, checks = prepare_all(study, plan, config.get("voxels", 0.0), run, stop)
+
+    def work(plan: Plan, device: torch.device) -> tuple[Trainer, bool]:
+        torch.manual_seed(config["seed"])
+        method = build_method(config["method"], plan, len(study.structures))
+        method.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+        slices = SliceSampler(prepared, plan, torch.Generator().manual_seed(config["seed"]))
+        if not slices.has_labels:
+            raise MMGLError("study.labels_too_small")
+        trainer = Trainer(method, slices, checks, plan, study.structures, run, device, stop)
+        trainer.resume()
+        return trainer, trainer.fit(Budget.from_json(config))
+
+    trainer, finished = within_memory(work, plan, device, run)
+    if not finished and not trainer.segments:
+        raise MMGLError("run.stopped_early", name=name)
+    if run.has("best"):
+        trainer.method.network.load_state_dict(run.load("best")[0])
+    file = _model_file(study, name) if finished else _free_file(study, f"{name}-stopped")
+    card = _card(study, file.stem, trainer, config["method"])
+    write_model(file, card, _arrays(trainer.method.network.state_dict()))
+    run.tell("model", model=file.name, dice=card.scores)
+    if not finished:
+        raise MMGLError("run.stopped", name=name, model=file)
+    _tell_verdict(study, run, trainer, prepared)
+    return file
+
+
+def _tell_verdict(study: Study, run: Run, trainer: Trainer, prepared: list[PreparedCase]) -> None:
+    """Say whether it worked, and which model to use; ``verdict.json`` keeps it."""
+    network, rows = trainer.method.network, trainer.checker.rows
+    findings = judge(study.structures, rows, prepared)
+    findings += self_check(network, prepared, trainer.plan, len(study.structures), trainer.device)
+    against = compare(study, run.folder.name, rows, trainer.device)
+    use = against.parameters["other"] if against and against.key == "compare.worse" else run.folder.name
+    found = [finding.to_json() for finding in [*findings, *([against] if against else [])]]
+    write_json(run.folder / "verdict.json", {"findings": found, "use": use})
+    run.tell("verdict", findings=found, use=use)
+
+
+def _arrays(weights: dict[str, Tensor]) -> dict[str, Array]:
+    """Return weights as arrays."""
+    return {name: tensor.detach().cpu().numpy() for name, tensor in weights.items()}
 
 
 def _model_file(study: Study, name: str) -> Path:
     return study.folder / "models" / f"{name}.mmgl"
 
 
+def _free_file(study: Study, name: str) -> Path:
+    """Return the file of a model called ``name``, or ``name-2``, ``name-3``, ... where there is one already."""
+    number = 1
+    while (file := _model_file(study, name if number == 1 else f"{name}-{number}")).exists():
+        number += 1
+    return file
+
+
 def _ids(study: Study) -> list[int]:
     """Return the ids of the structures: a run can only go on with the ones it began with."""
     return [structure.id for structure in study.structures]
+
+
+def _cases(study: Study) -> dict[str, list[str]]:
+    """Return the names of the cases by what they are for; they stay in the study, and are not in the model."""
+    training = [case.name for case in (*study.labelled, *study.unlabelled)]
+    return {"train": training, "check": [case.name for case in study.checks]}
 
 
 def _free_name(folder: Path) -> str:
@@ -146,45 +202,11 @@ def _free_name(folder: Path) -> str:
     return f"model-{number}"
 
 
-def _plan(study: Study, device: torch.device, run: Run, published: bool) -> Plan:
-    """Return the plan for the training cases."""
-
-    def look(case: Case) -> ScanFacts:
-        labelmap = study.read_labelmap(case) if case.label else None
-        return scan_facts(case.name, study.read_scan(case), labelmap)
-
-    unlabelled = study.unlabelled[:: max(1, len(study.unlabelled) // LOOKED_AT)]
-    facts = _each([*study.labelled, *unlabelled], look, run, "looking")
-    plan = make_plan(facts, free_memory=free_memory(device), on_gpu=device.type == "cuda", published=published)
-    run.tell("plan", plan=plan.to_json())
-    return plan
-
-
-def _prepare(study: Study, cases: Sequence[Case], plan: Plan, run: Run) -> list[PreparedCase]:
-    """Return cases on the plan's grid."""
-
-    return _each(cases, lambda case: prepare_case(study, case, plan, study.folder / "cache"), run, "preparing")
-
-
-def _each(cases: Sequence[Case], work: Callable[[Case], Result], run: Run, event: str) -> list[Result]:
-    """Return what ``work`` makes of each case; an unlabelled case that cannot be used is told of and passed over."""
-    results = []
-    for done, case in enumerate(cases):
-        run.tell(event, done=done, of=len(cases))
-        try:
-            results.append(work(case))
-        except MMGLError as error:
-            if case.label:
-                raise
-            run.tell("skipped", case=case.name, key=error.key, words=str(error))
-    run.tell(event, done=len(cases), of=len(cases))
-    return results
-
-
-def _card(study: Study, name: str, plan: Plan, method: str, scores: list[float]) -> Card:
+def _card(study: Study, name: str, trainer: Trainer, method: str) -> Card:
     """Return the card of the model, with nothing in it that tells who the patients are."""
-    dice = {s.name: round(v, 4) for s, v in zip(study.structures, scores, strict=False) if v is not None and v == v}
+    scores = means(trainer.checker.rows) if trainer.checker.rows else []
+    dice = {s.name: round(v, 4) for s, v in zip(study.structures, scores, strict=False) if v == v}
     counts = {"labelled": len(study.labelled), "unlabelled": len(study.unlabelled), "check": len(study.checks)}
     versions = {"mmgl": __version__, "torch": str(torch.__version__)}
     today = datetime.date.today().isoformat()
-    return Card(name, study.structures, plan, method, counts, dice, versions, today)
+    return Card(name, study.structures, trainer.plan, method, counts, dice, versions, today)

@@ -1,0 +1,81 @@
+"""A training that fits: what was chosen for the memory at hand, and what is tried next when it was too much."""
+
+from __future__ import annotations
+
+import gc
+from collections.abc import Callable
+from dataclasses import replace
+from typing import TypeVar
+
+import torch
+
+from mmgl.data.plan import Plan, fitting_batch
+from mmgl.device import free_memory, has_half_precision, is_lost, is_out_of_memory
+from mmgl.messages import MMGLError
+from mmgl.training.run import Run
+
+Result = TypeVar("Result")
+
+SMALLEST_BATCH, GOOD_BATCH = 2, 8
+"""Below the good one a narrower network on a graphics card learns more than a wide one from fewer slices."""
+
+NARROW = 16
+
+GIGABYTE = 1e9
+
+
+def within_memory(work: Callable[[Plan, torch.device], Result], plan: Plan, device: torch.device, run: Run) -> Result:
+    """Return what ``work`` returns with a plan and on a device that the memory allows, and tell what that is.
+
+    When the memory is too small, work begins anew with half the batch (before the first checkpoint also with a narrower
+    network), and with the processor at last. The run's config has the plan that is used.
+
+    Args:
+        work: goes on from the run's last checkpoint each time; the weights in it fit every plan it is called with.
+
+    Raises:
+        MMGLError: ``memory.too_small`` when nothing is left to try, or ``device.lost``.
+    """
+    while True:
+        run.write_config({**run.read_config(), "plan": plan.to_json()})
+        run.tell("fits", **_facts(plan, device))
+        try:
+            return work(plan, device)
+        except (RuntimeError, MemoryError) as error:
+            if is_lost(error):
+                raise MMGLError("device.lost", reason=str(error).splitlines()[0]) from error
+            if not is_out_of_memory(error):
+                raise
+        # outside of the handler, where no traceback holds on to the network and its memory any more
+        gc.collect()
+        if device.type == "cuda":
+            torch.cuda.empty_cache()
+        plan, device = _smaller(plan, device, begun=run.has("last"))
+
+
+def _smaller(plan: Plan, device: torch.device, *, begun: bool) -> tuple[Plan, torch.device]:
+    """Return the next plan and device to try."""
+    on_gpu = device.type == "cuda"
+    if on_gpu and not begun and not plan.published and plan.batch <= GOOD_BATCH and plan.width > NARROW:
+        return replace(plan, width=NARROW, batch=2 * plan.batch), device
+    if plan.batch > SMALLEST_BATCH:
+        return replace(plan, batch=max(SMALLEST_BATCH, plan.batch // 2)), device
+    free = free_memory(device)
+    if not on_gpu:
+        raise MMGLError("memory.too_small", free=f"{free / GIGABYTE:.1f}")
+    processor = torch.device("cpu")
+    batch = fitting_batch(free_memory(processor), plan.width, plan.slice_size, on_gpu=False)
+    return replace(plan, batch=batch), processor
+
+
+def _facts(plan: Plan, device: torch.device) -> dict[str, object]:
+    """Return what a training is done with."""
+    return {
+        "device": device.type,
+        "name": torch.cuda.get_device_name(device) if device.type == "cuda" else "",
+        "free_gb": round(free_memory(device) / GIGABYTE, 1),
+        "precision": "bfloat16" if has_half_precision(device) else "float32",
+        "batch": plan.batch,
+        "width": plan.width,
+        "slice_size": plan.slice_size,
+    }

@@ -1,0 +1,105 @@
+"""From a study's cases to a plan and prepared cases: what a training does before its first step."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from typing import TypeVar
+
+import numpy as np
+import torch
+
+from mmgl.data.cache import PreparedCase, cache_need, clean_cache, free_disk, prepare_case
+from mmgl.data.facts import ScanFacts, scan_facts
+from mmgl.data.plan import Plan, make_plan
+from mmgl.device import free_memory
+from mmgl.jobs import Job
+from mmgl.messages import MMGLError
+from mmgl.study import Case, Study
+from mmgl.training.run import Run
+
+Result = TypeVar("Result")
+
+LOOKED_AT = 60
+"""About as many unlabelled scans are looked at for the plan; all labelled ones are."""
+
+SPARE = 512 * 1024 * 1024
+"""Bytes that must stay free on the disk beside the prepared scans: for the checkpoints, and for everybody else."""
+
+GIGABYTE = 1e9
+
+
+def look_and_plan(
+    study: Study, device: torch.device, run: Run, stop: Callable[[], bool], published: bool
+) -> tuple[Plan, float]:
+    """Return the plan for the training cases, and the voxels of a case on its grid, on average."""
+
+    def look(case: Case) -> ScanFacts:
+        labelmap = study.read_labelmap(case) if case.label else None
+        return scan_facts(case.name, study.read_scan(case), labelmap)
+
+    unlabelled = study.unlabelled[:: max(1, len(study.unlabelled) // LOOKED_AT)]
+    facts = _each([*study.labelled, *unlabelled], look, run, stop, "looking")
+    plan = make_plan(facts, free_memory=free_memory(device), on_gpu=device.type == "cuda", published=published)
+    run.tell("plan", plan=plan.to_json())
+    return plan, float(np.mean([math.prod(plan.size_on_grid(f.size, f.spacing)) for f in facts]))
+
+
+def prepare_all(
+    study: Study, plan: Plan, voxels: float, run: Run, stop: Callable[[], bool]
+) -> tuple[list[PreparedCase], list[PreparedCase]]:
+    """Return the training cases and the check cases on the plan's grid.
+
+    What it takes on the disk is told, and asked for, before the first one is prepared.
+
+    Raises:
+        MMGLError: ``disk.too_small``, or that a labelled case cannot be read, or ``run.stopped_early``.
+    """
+    folder = study.folder / "cache"
+    training, checks = [*study.labelled, *study.unlabelled], study.checks
+    needed, free = cache_need(study, [*training, *checks], plan, folder, voxels), free_disk(folder)
+    run.tell("disk", needed_gb=round(needed / GIGABYTE, 3), free_gb=round(free / GIGABYTE, 3))
+    if needed and free < needed + SPARE:
+        gigabytes = {"needed": f"{(needed + SPARE) / GIGABYTE:.1f}", "free": f"{free / GIGABYTE:.1f}"}
+        raise MMGLError("disk.too_small", folder=folder, **gigabytes)
+    prepared, checked = (
+        _each(cases, lambda case: prepare_case(study, case, plan, folder), run, stop, "preparing")
+        for cases in (training, checks)
+    )
+    if not any(job.look().works for job in _others(study, run)):
+        freed = clean_cache(folder, [*prepared, *checked])
+        if freed:
+            run.tell("cleaned", freed_gb=round(freed / GIGABYTE, 3))
+    return prepared, checked
+
+
+def _others(study: Study, run: Run) -> list[Job]:
+    """Return the other trainings of the study."""
+    return [Job(folder) for folder in (study.folder / "runs").iterdir() if folder.is_dir() and folder != run.folder]
+
+
+def _each(
+    cases: Sequence[Case], work: Callable[[Case], Result], run: Run, stop: Callable[[], bool], event: str
+) -> list[Result]:
+    """Return what ``work`` makes of each case; an unlabelled case that cannot be used is told of and passed over."""
+    results = []
+    for done, case in enumerate(cases):
+        run.tell(event, done=done, of=len(cases))
+        if stop():
+            raise MMGLError("run.stopped_early", name=run.folder.name)
+        try:
+            results.append(_within_memory(work, case))
+        except MMGLError as error:
+            if case.label:
+                raise
+            run.tell("skipped", case=case.name, key=error.key, words=str(error))
+    run.tell(event, done=len(cases), of=len(cases))
+    return results
+
+
+def _within_memory(work: Callable[[Case], Result], case: Case) -> Result:
+    """Return what ``work`` makes of a case, or raise ``memory.scan``."""
+    try:
+        return work(case)
+    except MemoryError as error:
+        raise MMGLError("memory.scan", case=case.name) from error

@@ -1,0 +1,91 @@
+"""Did it work? What can be said of a model at the end, structure by structure, in words."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import torch
+
+from mmgl.data.cache import PreparedCase
+from mmgl.data.plan import Plan
+from mmgl.messages import CATALOGUE
+from mmgl.networks.unet import UNet
+from mmgl.structures import Structure
+from mmgl.training.check import Rows, dice, find, mean
+
+GOOD, FAIR, POOR = 0.85, 0.7, 0.3
+"""Dice from which a result needs hardly a correction, some correction, and is of any use at all."""
+
+ENOUGH = 3
+"""Check cases below which nobody should trust a number."""
+
+REPRODUCED = 0.5
+"""Dice that a model reaches on a scan it was trained on unless its labels contradict one another."""
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing to say: a key of the catalogue and its parameters."""
+
+    key: str
+    parameters: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def words(self) -> str:
+        """The finding in English."""
+        return CATALOGUE[self.key].format(**self.parameters)
+
+    def to_json(self) -> dict[str, Any]:
+        """Return it as a dictionary that JSON can hold."""
+        return {"key": self.key, "parameters": self.parameters}
+
+
+def judge(structures: Sequence[Structure], rows: Rows, cases: Sequence[PreparedCase]) -> list[Finding]:
+    """Return a finding for each structure, and one where too few check cases speak.
+
+    Args:
+        rows: Dice on the check cases, empty when there are none.
+        cases: the training cases; those with a label tell in how many a structure is painted.
+    """
+    findings = []
+    painted = [_painted(case) for case in cases if case.labelmap_file]
+    for number, structure in enumerate(structures, start=1):
+        scores = [row[number - 1] for row in rows if row[number - 1] == row[number - 1]]
+        labelled = sum(number in values for values in painted)
+        findings.append(_of_structure(structure.name, scores, labelled))
+    if rows and len(rows) < ENOUGH:
+        findings.append(Finding("verdict.few", {"cases": len(rows)}))
+    return findings
+
+
+def _painted(case: PreparedCase) -> set[int]:
+    """Return the numbers of the structures that are painted in a case."""
+    return set() if case.labelmap is None else {int(value) for value in np.unique(case.labelmap)}
+
+
+def _of_structure(name: str, scores: Sequence[float], labelled: int) -> Finding:
+    """Return the finding of one structure from its Dice on the check cases, and the scans it is labelled in."""
+    if not labelled:
+        return Finding("verdict.unlabelled", {"structure": name})
+    if not scores:
+        return Finding("verdict.unchecked", {"structure": name, "labelled": labelled})
+    reached = mean(scores)
+    facts = {"structure": name, "dice": round(reached, 3), "cases": len(scores), "labelled": labelled}
+    if reached < FAIR and labelled == 1:
+        return Finding("verdict.one_scan", facts)
+    if reached >= FAIR:
+        return Finding("verdict.good" if reached >= GOOD else "verdict.fair", facts)
+    return Finding("verdict.poor" if reached >= POOR else "verdict.missed", facts)
+
+
+def self_check(
+    network: UNet, cases: Sequence[PreparedCase], plan: Plan, structures: int, device: torch.device
+) -> list[Finding]:
+    """Return a finding where the network cannot even reproduce a scan it was trained on, one with most structures."""
+    labelled = [case for case in cases if case.labelmap_file]
+    shown = max(labelled, key=lambda case: len(_painted(case)))
+    reached = mean(dice(find(network, shown, plan, device), shown, structures))
+    return [Finding("verdict.self", {"case": shown.name, "dice": round(reached, 3)})] if reached < REPRODUCED else []
