@@ -16,8 +16,9 @@ from mmgl.files import replacing
 from mmgl.imaging.grid import Array
 from mmgl.messages import MMGLError
 from mmgl.study import Case, Study
+from mmgl.study.extents import Sets
 
-VERSION = 1
+VERSION = 2
 """Of how scans are prepared; a new number leaves old files aside."""
 
 
@@ -30,6 +31,7 @@ class PreparedCase:
         image_file: float16 (channels, z, y, x), as ``.npy``.
         labelmap_file: int16 (z, y, x), or None when the case is unlabelled.
         spacing: mm (z, y, x) of the prepared grid.
+        sets: what the codes -2, -3, ... of the labelmap stand for: background or one of these structures.
     """
 
     name: str
@@ -37,6 +39,7 @@ class PreparedCase:
     image_file: Path
     labelmap_file: Path | None
     spacing: tuple[float, float, float]
+    sets: Sets = ()
 
     @cached_property
     def image(self) -> Array:
@@ -70,13 +73,19 @@ def prepare_case(study: Study, case: Case, plan: Plan, folder: Path) -> Prepared
             raise MMGLError("scan.other_channels", case=case.name, found=len(scan.array), expected=plan.channels)
         image = prepare_scan(scan, plan)
         _save(image_file, image.astype(np.float16))
+        sets: Sets = ()
         if labelmap_file:
-            _save(labelmap_file, prepare_labelmap(study.read_labelmap(case), scan, plan))
+            label = study.read_label(case)
+            _save(labelmap_file, prepare_labelmap(label.labelmap, scan, plan))
+            sets = label.sets
         turned = scan.grid.reorientation().apply_to_grid(scan.grid)
+        about = {"spacing": turned.resized(image.shape[1:]).spacing, "sets": sets}
         with replacing(about_file) as temporary:
-            temporary.write_text(json.dumps({"spacing": turned.resized(image.shape[1:]).spacing}), encoding="utf-8")
-    z, y, x = json.loads(about_file.read_text(encoding="utf-8"))["spacing"]
-    return PreparedCase(case.name, case.patient, image_file, labelmap_file, (z, y, x))
+            temporary.write_text(json.dumps(about), encoding="utf-8")
+    about = json.loads(about_file.read_text(encoding="utf-8"))
+    z, y, x = about["spacing"]
+    sets = tuple(tuple(values) for values in about["sets"])
+    return PreparedCase(case.name, case.patient, image_file, labelmap_file, (z, y, x), sets)
 
 
 def _save(path: Path, array: Array) -> None:
@@ -90,7 +99,8 @@ def _key(study: Study, case: Case, plan: Plan) -> str:
     side = plan.slice_size if plan.pictures else 0
     grid = [plan.spacing, [vars(n) for n in plan.normalisation], side]
     files = [image.path for image in case.images] + ([case.label.path] if case.label else [])
-    meanings = [dict(case.label.meanings), [s.id for s in study.structures]] if case.label else []
+    label = case.label
+    meanings = [dict(label.meanings), sorted(label.extents.items()), [s.id for s in study.structures]] if label else []
     facts = [grid, [[str(f), i.series] for f, i in zip(files, case.images, strict=False)], meanings]
     return hashlib.sha256(
         json.dumps([VERSION, facts, [_stamp(f) for f in files]], sort_keys=True).encode()

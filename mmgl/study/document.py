@@ -10,7 +10,7 @@ from typing import Any
 from mmgl.files import read_json
 from mmgl.messages import MMGLError
 from mmgl.structures import Structure
-from mmgl.study.cases import Case
+from mmgl.study.cases import BACKGROUND, NOT_FOR_TRAINING, NOT_LABELLED, Case
 
 FORMAT = "mmgl study"
 VERSION = 1
@@ -94,8 +94,10 @@ def _check_unique(where: str, what: str, values: Sequence[Any]) -> None:
 
 
 def _check_meanings(structures: Iterable[Structure], cases: Iterable[Case]) -> None:
-    known = {0, *(structure.id for structure in structures)}
+    known = {NOT_FOR_TRAINING, NOT_LABELLED, BACKGROUND, *(structure.id for structure in structures)}
     for i, case in enumerate(cases):
-        strange = set(case.label.meanings.values()) - known if case.label else ()
-        if strange:
-            raise ValueError(f"cases[{i}].label.meanings must only name structures of the study, not {min(strange)}")
+        if case.label is None:
+            continue
+        for what, told in (("meanings", case.label.meanings.values()), ("extents", case.label.extents)):
+            if strange := set(told) - known:
+                raise ValueError(f"cases[{i}].label.{what} must only name structures of the study, not {min(strange)}")

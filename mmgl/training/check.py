@@ -11,6 +11,7 @@ from mmgl.data.cache import PreparedCase
 from mmgl.data.plan import Plan
 from mmgl.inference.planes import fused_probabilities
 from mmgl.networks.unet import UNet
+from mmgl.structures import UNLABELLED
 
 
 def dice_on_check_cases(
@@ -18,8 +19,8 @@ def dice_on_check_cases(
 ) -> list[float]:
     """Return the mean Dice of each structure over the check cases, on the plan's grid.
 
-    Unlabelled voxels do not count. A structure that is absent from a case and was not found either does not count
-    for that case; a structure absent from all cases gives NaN.
+    Voxels where a structure is not labelled do not count for it. A structure that is absent from a case and was not
+    found either does not count for that case; a structure absent from all cases gives NaN.
     """
     was_training = network.training
     network.eval()
@@ -36,9 +37,10 @@ def _dice(network: UNet, case: PreparedCase, plan: Plan, structures: int, device
     probabilities = fused_probabilities(network, image, plan, stride=network.stride, device=device)
     found = probabilities.argmax(0).cpu()
     label = torch.from_numpy(case.labelmap.astype("int64"))
-    known = label >= 0
     scores = []
     for number in range(1, structures + 1):
+        hidden = [-2 - i for i, values in enumerate(case.sets) if number in values]
+        known = ~torch.isin(label, torch.tensor([UNLABELLED, *hidden]))
         a, b = (found == number) & known, label == number
         total = int(a.sum()) + int(b.sum())
         scores.append(2 * int((a & b).sum()) / total if total else float("nan"))

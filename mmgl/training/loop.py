@@ -13,6 +13,7 @@ from mmgl.data.cache import PreparedCase
 from mmgl.data.plan import Plan
 from mmgl.data.slices import SliceSampler
 from mmgl.device import half_precision
+from mmgl.losses.marginal import sets_table
 from mmgl.messages import MMGLError
 from mmgl.methods.stage import Method, Stage
 from mmgl.networks.unet import UNet
@@ -63,6 +64,7 @@ class Trainer:
         self.stop = stop or (lambda: False)
         self.method, self.slices, self.checks = method, slices, checks
         self.plan, self.structures, self.run, self.device = plan, structures, run, device
+        self.sets = sets_table(slices.sets, structures, device)
         self.best = -1.0
         self.scores: list[float] = []
         self.schedule: dict[str, tuple[int, int]] = {}  # of each stage: its steps, and its checks
@@ -130,6 +132,7 @@ class Trainer:
     def _step(self, stage: Stage, optimiser: torch.optim.Optimizer, progress: float) -> dict[str, Tensor]:
         """Take one optimiser step and return the terms of its loss."""
         batch = stage.batch(self.slices, self.device)
+        batch.sets = self.sets
         with half_precision(self.device):
             terms = stage.loss(batch, progress)
         optimiser.zero_grad(set_to_none=True)
