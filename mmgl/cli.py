@@ -14,6 +14,8 @@ from pathlib import Path
 
 from mmgl.messages import MMGLError
 from mmgl.options import build_parser
+from mmgl.study_commands import COMMANDS as STUDY_COMMANDS
+from mmgl.study_commands import pair
 
 STOPPED = 130
 """Exit status after Ctrl-C, as shells have it."""
@@ -52,86 +54,6 @@ def _unwritable(error: OSError) -> MMGLError:
     path = Path(error.filename) if isinstance(error.filename, str) else Path("A file")
     path = path.parent if path.name.startswith(".writing-") else path
     return MMGLError("file.unwritable", path=path, reason=error.strerror or "the disk may be full")
-
-
-def _study_new(options: argparse.Namespace) -> None:
-    from mmgl.study import Study
-
-    study = Study.create(options.study)
-    print(f"New study in {study.folder}. Add scans with: mmgl study add {options.study} FOLDER")
-
-
-def _study_add(options: argparse.Namespace) -> None:
-    from mmgl.study import Study, Use, add_folder
-
-    study = Study.open(options.study)
-    known = {structure.id for structure in study.structures}
-    meanings = dict(_pair(text) for text in options.structures)
-    added = add_folder(
-        study,
-        options.images,
-        options.labels,
-        meanings=meanings or None,
-        only=options.only or None,
-        patient_pattern=options.patient,
-        use=Use.CHECK if options.check else Use.TRAIN,
-    )
-    study.save()
-    labelled = sum(case.label is not None for case in added)
-    print(f"Added {len(added)} scans, {labelled} of them labelled.")
-    if not added:
-        print("The study has all of these scans already, and what it knows of them was not changed.")
-    if new := [structure.name for structure in study.structures if structure.id not in known]:
-        print(f"New structures: {', '.join(new)}")
-
-
-def _pair(text: str) -> tuple[str, str]:
-    """Return the two sides of ``KEY=NAME``."""
-    key, sign, name = text.partition("=")
-    if not sign or not key.strip():
-        raise MMGLError("structures.form", text=text)
-    return key.strip(), name.strip()
-
-
-def _study_split(options: argparse.Namespace) -> None:
-    from mmgl.study import Study
-
-    study = Study.open(options.study)
-    names = study.split_checks(options.fraction, options.seed)
-    study.save()
-    print(f"Check cases: {', '.join(names)}" if names else "Too few labelled patients (under 4) to hold any out.")
-
-
-def _study_show(options: argparse.Namespace) -> None:
-    from mmgl.study import Study
-
-    study = Study.open(options.study)
-    print("Structures")
-    for structure in study.structures:
-        print(f"  {structure.name}  #{bytes(structure.colour).hex()}  {structure.code}".rstrip())
-    print(f"Cases ({len(study.labelled)} labelled, {len(study.unlabelled)} unlabelled, {len(study.checks)} check)")
-    for case in study.cases:
-        print(f"  {case.name:<40} {case.use.value:<10} {'labelled' if case.label else 'unlabelled'}")
-
-
-def _study_use(options: argparse.Namespace) -> None:
-    from mmgl.study import Study, Use
-
-    study = Study.open(options.study)
-    for case in options.cases:
-        study.set_use(case, Use(options.use.replace("-", " ")))
-    study.save()
-    print(f"{len(options.cases)} cases: {options.use}.")
-
-
-def _study_remove(options: argparse.Namespace) -> None:
-    from mmgl.study import Study
-
-    study = Study.open(options.study)
-    for case in options.cases:
-        study.remove_case(case)
-    study.save()
-    print(f"{len(options.cases)} cases are no longer in the study; their files are where they were.")
 
 
 def _train(options: argparse.Namespace) -> int:
@@ -249,7 +171,7 @@ def _values(texts: Sequence[str]) -> dict[int, str]:
     """Return names by the values they stand for: 1, 2, ... for plain names, or those written as ``VALUE=NAME``."""
     if not any("=" in text for text in texts):
         return dict(enumerate(texts, start=1))
-    pairs = [_pair(text) for text in texts]
+    pairs = [pair(text) for text in texts]
     if any(not key.isdigit() for key, _ in pairs):
         raise MMGLError("structures.form", text=next(text for text in texts if not text.split("=")[0].isdigit()))
     return {int(key): name for key, name in pairs}
@@ -264,12 +186,7 @@ def _demo(options: argparse.Namespace) -> None:
 
 
 COMMANDS: dict[str, Callable[[argparse.Namespace], int | None]] = {
-    "study_new": _study_new,
-    "study_add": _study_add,
-    "study_split": _study_split,
-    "study_use": _study_use,
-    "study_remove": _study_remove,
-    "study_show": _study_show,
+    **STUDY_COMMANDS,
     "train": _train,
     "segment": _segment,
     "evaluate": _evaluate,

@@ -71,3 +71,12 @@ def read_json(path: Path) -> Any:
         return json.loads(path.read_text(encoding="utf-8"))
     except (ValueError, RecursionError) as error:
         raise MMGLError("file.damaged", path=path, reason=str(error).splitlines()[0]) from error
+
+
+def stamp(path: Path) -> list[list[Any]]:
+    """Return path, size and time of change of a file, or of all files directly in a folder; none of what is not there.
+
+    Two stamps that are equal mean that nobody has written to the file in between.
+    """
+    files = sorted(path.iterdir()) if path.is_dir() else [path]
+    return [[str(f), f.stat().st_size, f.stat().st_mtime_ns] for f in files if f.is_file()]

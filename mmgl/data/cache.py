@@ -12,11 +12,11 @@ import numpy as np
 
 from mmgl.data.plan import Plan
 from mmgl.data.prepare import prepare_labelmap, prepare_scan
-from mmgl.files import replacing
+from mmgl.files import replacing, stamp
 from mmgl.imaging.grid import Array
 from mmgl.messages import MMGLError
 from mmgl.study import Case, Study
-from mmgl.study.extents import Sets
+from mmgl.study.label_codes import Sets
 
 VERSION = 2
 """Of how scans are prepared; a new number leaves old files aside."""
@@ -102,12 +102,6 @@ def _key(study: Study, case: Case, plan: Plan) -> str:
     label = case.label
     meanings = [dict(label.meanings), sorted(label.extents.items()), [s.id for s in study.structures]] if label else []
     facts = [grid, [[str(f), i.series] for f, i in zip(files, case.images, strict=False)], meanings]
-    return hashlib.sha256(
-        json.dumps([VERSION, facts, [_stamp(f) for f in files]], sort_keys=True).encode()
-    ).hexdigest()[:24]
-
-
-def _stamp(path: Path) -> list[object]:
-    """Return path, size and time of change of a file, or of all files directly in a folder."""
-    files = sorted(path.iterdir()) if path.is_dir() else [path]
-    return [[str(f), f.stat().st_size, f.stat().st_mtime_ns] for f in files if f.is_file()]
+    return hashlib.sha256(json.dumps([VERSION, facts, [stamp(f) for f in files]], sort_keys=True).encode()).hexdigest()[
+        :24
+    ]

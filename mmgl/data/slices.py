@@ -14,7 +14,7 @@ from mmgl.data.cache import PreparedCase
 from mmgl.data.plan import PLANES, Plan
 from mmgl.imaging.grid import Array
 from mmgl.structures import UNLABELLED
-from mmgl.study.extents import Sets
+from mmgl.study.label_codes import Sets
 
 MARGIN = 1.25
 """A window is this much larger than a training slice, so that turning it brings real tissue into its corners."""

@@ -30,7 +30,7 @@ class StructureList:
             ValueError: the name is blank.
         """
         structure = new_structure(self.structures, self.next_id, name, colour, terminology)
-        self._set_structures((*self.structures, structure))
+        self.set_structures((*self.structures, structure))
         return structure
 
     def change_structure(self, changed: Structure) -> None:
@@ -41,16 +41,17 @@ class StructureList:
         """
         if changed.id not in {structure.id for structure in self.structures}:
             raise self._unknown_structure(changed.name)
-        self._set_structures(tuple(changed if changed.id == s.id else s for s in self.structures))
+        self.set_structures(tuple(changed if changed.id == s.id else s for s in self.structures))
 
     def remove_structure(self, name: str) -> None:
         """Take a structure off the list, or raise ``study.unknown_structure``; what is painted of it is not trained."""
         gone = self.structure(name)
         kept = tuple(structure for structure in self.structures if structure is not gone)
-        self._set_structures(kept)
+        self.set_structures(kept)
         self.cases = tuple(case.without_structures({s.id for s in kept}) for case in self.cases)
 
-    def _set_structures(self, structures: tuple[Structure, ...]) -> None:
+    def set_structures(self, structures: tuple[Structure, ...]) -> None:
+        """Put a new list in the place of the old one, or raise ``study.duplicate_structure``."""
         for i, structure in enumerate(structures):
             if not structure.name.strip():
                 raise ValueError("a structure must have a name")

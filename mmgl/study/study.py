@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -10,14 +10,14 @@ from mmgl.files import write_json
 from mmgl.imaging.grid import Array, Grid
 from mmgl.imaging.image_files import stem
 from mmgl.imaging.scan import Scan
-from mmgl.imaging.segmentation_files import place, read_segmentation
 from mmgl.messages import MMGLError
 from mmgl.structures import Structure
-from mmgl.study.cases import Case, ImageLike, Label, Use, absolute, as_images, clean_name, is_case_name
+from mmgl.study.cases import Case, ImageLike, Use, absolute, as_images, clean_name, is_case_name
+from mmgl.study.checks import Finding, answer, check
 from mmgl.study.document import read_document, to_document
 from mmgl.study.extents import Extent
-from mmgl.study.identity import segment_keys
-from mmgl.study.meanings import SAID, remembered, settled, understand
+from mmgl.study.meanings import SAID
+from mmgl.study.questions import understood_label
 from mmgl.study.splits import choose_patients, pseudonym
 from mmgl.study.structure_list import StructureList
 from mmgl.study.voxels import LabelVoxels, read_common_header, read_label, read_scan
@@ -34,12 +34,14 @@ class Study(StructureList):
         structures: what is segmented, in the order of labelmap values: ``structures[i]`` is i + 1.
         cases: in the order they were added.
         next_id: the first structure id that was never used; ids are never given twice.
+        answered: keys of findings about the whole study that the user has answered.
     """
 
     folder: Path
     structures: tuple[Structure, ...] = ()
     cases: tuple[Case, ...] = ()
     next_id: int = 1
+    answered: tuple[str, ...] = ()
 
     @staticmethod
     def create(folder: str | Path) -> Study:
@@ -61,12 +63,13 @@ class Study(StructureList):
         folder = folder.parent if folder.name == FILE and not folder.is_dir() else folder
         if not (folder / FILE).is_file():
             raise MMGLError("study.missing", path=folder)
-        structures, next_id, cases = read_document(folder / FILE)
-        return Study(folder, structures, cases, next_id)
+        structures, next_id, cases, answered = read_document(folder / FILE)
+        return Study(folder, structures, cases, next_id, answered)
 
     def save(self) -> None:
         """Write ``study.json``; the old one stays whole until the new one is."""
-        write_json(self.folder / FILE, to_document((self.structures, self.next_id, self.cases), self.folder))
+        contents = (self.structures, self.next_id, self.cases, self.answered)
+        write_json(self.folder / FILE, to_document(contents, self.folder))
 
     # Cases
 
@@ -184,25 +187,14 @@ class Study(StructureList):
 
     def _with_label(self, case: Case, path: Path, said: Mapping[str, str], grid: Grid) -> Case:
         """Return the case with the label at ``path``, its new structures added to the study."""
-        painted = read_segmentation(path)
-        place(painted, grid, path)  # says where the label does not lie on its scan
-        segments = painted.segments
-        meanings, structures = understand(segments, self.structures, self.next_id, said, remembered(self.cases))
-        asked = None in meanings.values()
-        counts = dict(zip(segment_keys(segments), painted.counts(), strict=True)) if asked else None
-        label = Label(path, settled(meanings, segments, self.structures, case.name, path, counts))
-        if case.label and case.label.path == path:
-            label = replace(label, extents=case.label.extents)
-        self._set_structures(structures)
+        label, structures = understood_label(self, case, path, said, grid)
+        self.set_structures(structures)
         return replace(case, label=label)
 
     def set_extent(self, case: str, structure: str, extent: Extent | str) -> Case:
-        """Say how far a structure is labelled in a case: ``everywhere`` (what is not painted is background),
-        ``slices`` (only on the painted slices), ``painted`` (only where something is painted, as scribbles are),
-        ``not labelled`` here, or truly ``absent``.
+        """Say how far a structure is labelled in a case, or raise ``study.unknown_...`` or ``study.unlabelled_case``.
 
         Raises:
-            MMGLError: ``study.unknown_case``, ``study.unknown_structure`` or ``study.unlabelled_case``.
             ValueError: there is no such extent.
         """
         changed, number = self.case(case), self.structure(structure).id
@@ -220,6 +212,14 @@ class Study(StructureList):
         if not patient.strip():
             raise ValueError("a patient must have a name")
         return self._put(replace(self.case(case), patient=patient.strip()))
+
+    def check(self, on_progress: Callable[[int, int], None] | None = None) -> list[Finding]:
+        """Return what is wrong, doubtful or to be asked before training, the gravest first (``checks.check``)."""
+        return check(self, on_progress)
+
+    def answer(self, finding: Finding, choice: str) -> None:
+        """Answer a question so that it is not asked again, or raise ``check.no_choice``."""
+        answer(self, finding, choice)
 
     # Voxels
 

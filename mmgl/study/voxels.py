@@ -12,8 +12,9 @@ from mmgl.imaging.segmentation_files import place, read_segmentation
 from mmgl.messages import MMGLError
 from mmgl.structures import UNLABELLED, Structure
 from mmgl.study.cases import BACKGROUND, NOT_LABELLED, Case, Image, Label
-from mmgl.study.extents import Extent, Sets, encode, known_slices, pieces
+from mmgl.study.extents import Extent, known_slices, pieces
 from mmgl.study.identity import segment_keys
+from mmgl.study.label_codes import Sets, encode
 from mmgl.study.meanings import settled
 
 

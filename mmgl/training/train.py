@@ -20,6 +20,7 @@ from mmgl.methods import METHODS, build_method
 from mmgl.model import Card, write_model
 from mmgl.study import Case, Study
 from mmgl.study.cases import is_case_name
+from mmgl.study.checks import Severity
 from mmgl.training.budget import Budget
 from mmgl.training.loop import Trainer
 from mmgl.training.run import Event, Run
@@ -56,7 +57,8 @@ def train(
         stop: asked after every step; once it says yes, a checkpoint is written and ``run.stopped`` raised.
 
     Raises:
-        MMGLError: there is no label, no such method, no such device, the name is taken, or training was stopped.
+        MMGLError: there is no label, no such method, no such device, the name is taken, a check of the study failed
+            (``check.failed``), or training was stopped.
     """
     if method not in METHODS:
         raise MMGLError("method.unknown", method=method, methods=", ".join(METHODS))
@@ -69,7 +71,12 @@ def train(
     for taken in (_model_file(study, name), study.folder / "runs" / name / "config.json"):
         if taken.exists():
             raise MMGLError("file.exists", path=taken)
+    findings = study.check()
+    if failed := [finding for finding in findings if finding.severity is Severity.ERROR]:
+        raise MMGLError("check.failed", count=len(failed), words=failed[0].words, findings=failed)
     run = Run(study.folder / "runs" / name, on_event)
+    for finding in findings:
+        run.tell("finding", key=finding.key, severity=finding.severity.value, case=finding.case, words=finding.words)
     plan = _plan(study, where, run, published)
     config = {"method": method, "seed": seed, "steps": budget.steps, "minutes": budget.minutes}
     versions = {"mmgl": __version__, "torch": str(torch.__version__)}
