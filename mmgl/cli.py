@@ -9,14 +9,13 @@ import sys
 from collections.abc import Callable, Sequence
 from contextlib import nullcontext
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-from mmgl.cli_train import STOPPED
+from mmgl.commands.study import COMMANDS as STUDY_COMMANDS
+from mmgl.commands.study import pair
+from mmgl.commands.train import STOPPED, run_train
 from mmgl.messages import MMGLError
 from mmgl.options import build_parser
 
-if TYPE_CHECKING:
-    from mmgl.study import Case, Study
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command and return its exit status: 0 done, 1 a problem told in one line, 2 wrong usage, 130 stopped."""
@@ -51,112 +50,6 @@ def _unwritable(error: OSError) -> MMGLError:
     path = Path(error.filename) if isinstance(error.filename, str) else Path("A file")
     path = path.parent if path.name.startswith(".writing-") else path
     return MMGLError("file.unwritable", path=path, reason=error.strerror or "the disk may be full")
-
-
-def _study_new(options: argparse.Namespace) -> None:
-    from mmgl.study import Study
-
-    study = Study.create(options.study)
-    print(f"New study in {study.folder}. Add scans with: mmgl study add {options.study} FOLDER")
-
-
-def _study_add(options: argparse.Namespace) -> None:
-    from mmgl.study import Study, Use, add_folder
-
-    study = Study.open(options.study)
-    known = {structure.id for structure in study.structures}
-    meanings = dict(_pair(text) for text in options.structures)
-    if options.layout or options.split or options.labelled is not None:
-        added = _add_published(study, meanings, options)
-    else:
-        added = add_folder(
-            study,
-            options.images,
-            options.labels,
-            meanings=meanings or None,
-            only=options.only or None,
-            patient_pattern=options.patient,
-            use=Use.CHECK if options.check else Use.TRAIN,
-        )
-    study.save()
-    labelled = sum(case.label is not None for case in added)
-    print(f"Added {len(added)} scans, {labelled} of them labelled.")
-    if not added:
-        print("The study has all of these scans already, and what it knows of them was not changed.")
-    if new := [structure.name for structure in study.structures if structure.id not in known]:
-        print(f"New structures: {', '.join(new)}")
-
-
-def _add_published(study: Study, meanings: dict[str, str], options: argparse.Namespace) -> list[Case]:
-    """Add a data set as it is published, after a check that no option contradicts the layout."""
-    from mmgl.layouts import LAYOUTS
-    from mmgl.study.published import add_published, read_split
-
-    if not options.layout:
-        raise MMGLError("layout.alone", option="--split" if options.split else "--labelled")
-    for option in ("labels", "only", "patient", "check"):
-        if getattr(options, option):
-            raise MMGLError("layout.together", option=f"--{option}")
-    split = read_split(options.split) if options.split else None
-    layout = LAYOUTS[options.layout]
-    return add_published(
-        study, options.images, layout, labelled=options.labelled, split=split, meanings=meanings or None
-    )
-
-
-def _pair(text: str) -> tuple[str, str]:
-    """Return the two sides of ``KEY=NAME``."""
-    key, sign, name = text.partition("=")
-    if not sign or not key.strip():
-        raise MMGLError("structures.form", text=text)
-    return key.strip(), name.strip()
-
-
-def _study_split(options: argparse.Namespace) -> None:
-    from mmgl.study import Study
-
-    study = Study.open(options.study)
-    names = study.split_checks(options.fraction, options.seed)
-    study.save()
-    print(f"Check cases: {', '.join(names)}" if names else "Too few labelled patients (under 4) to hold any out.")
-
-
-def _study_show(options: argparse.Namespace) -> None:
-    from mmgl.study import Study
-
-    study = Study.open(options.study)
-    print("Structures")
-    for structure in study.structures:
-        print(f"  {structure.name}  #{bytes(structure.colour).hex()}  {structure.code}".rstrip())
-    print(f"Cases ({len(study.labelled)} labelled, {len(study.unlabelled)} unlabelled, {len(study.checks)} check)")
-    for case in study.cases:
-        print(f"  {case.name:<40} {case.use.value:<10} {'labelled' if case.label else 'unlabelled'}")
-
-
-def _study_use(options: argparse.Namespace) -> None:
-    from mmgl.study import Study, Use
-
-    study = Study.open(options.study)
-    for case in options.cases:
-        study.set_use(case, Use(options.use.replace("-", " ")))
-    study.save()
-    print(f"{len(options.cases)} cases: {options.use}.")
-
-
-def _study_remove(options: argparse.Namespace) -> None:
-    from mmgl.study import Study
-
-    study = Study.open(options.study)
-    for case in options.cases:
-        study.remove_case(case)
-    study.save()
-    print(f"{len(options.cases)} cases are no longer in the study; their files are where they were.")
-
-
-def _train(options: argparse.Namespace) -> int:
-    from mmgl.cli_train import run_train
-
-    return run_train(options)
 
 
 def _segment(options: argparse.Namespace) -> int:
@@ -215,7 +108,7 @@ def _values(texts: Sequence[str]) -> dict[int, str]:
     """Return names by the values they stand for: 1, 2, ... for plain names, or those written as ``VALUE=NAME``."""
     if not any("=" in text for text in texts):
         return dict(enumerate(texts, start=1))
-    pairs = [_pair(text) for text in texts]
+    pairs = [pair(text) for text in texts]
     if any(not key.isdigit() for key, _ in pairs):
         raise MMGLError("structures.form", text=next(text for text in texts if not text.split("=")[0].isdigit()))
     return {int(key): name for key, name in pairs}
@@ -230,13 +123,8 @@ def _demo(options: argparse.Namespace) -> None:
 
 
 COMMANDS: dict[str, Callable[[argparse.Namespace], int | None]] = {
-    "study_new": _study_new,
-    "study_add": _study_add,
-    "study_split": _study_split,
-    "study_use": _study_use,
-    "study_remove": _study_remove,
-    "study_show": _study_show,
-    "train": _train,
+    **STUDY_COMMANDS,
+    "train": run_train,
     "segment": _segment,
     "evaluate": _evaluate,
     "demo": _demo,

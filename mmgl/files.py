@@ -109,3 +109,27 @@ def read_json(path: Path) -> Any:
         return json.loads(path.read_text(encoding="utf-8"))
     except (ValueError, RecursionError) as error:
         raise MMGLError("file.damaged", path=path, reason=str(error).splitlines()[0]) from error
+
+
+def stamp(path: Path) -> list[list[Any]]:
+    """Return path, size and time of change of a file and of those that hold its voxels, or of all files in a folder.
+
+    What is not there is left out. Two stamps that are equal mean that nobody has written to the file in between.
+    """
+    files = sorted(path.iterdir()) if path.is_dir() else [path, *_detached(path)]
+    return [[str(f), f.stat().st_size, f.stat().st_mtime_ns] for f in files if f.is_file()]
+
+
+def _detached(path: Path) -> list[Path]:
+    """Return the files beside a header of its own (MetaImage, NRRD) that hold its voxels, as the header names them.
+
+    Where it names none that is there (a pattern for many files, for example), all files of its folder count.
+    """
+    if path.suffix.lower() not in (".mhd", ".nhdr"):
+        return []
+    with path.open("rb") as file:
+        lines = file.read(1024 * 1024).decode("utf-8", errors="replace").splitlines()
+    names = lines + [line.partition(sign)[2] for line in lines for sign in "=:"]
+    named = [path.parent / name.strip() for name in names if name.strip() and "\0" not in name]
+    found = sorted({file for file in named if len(file.name) < 256 and file.is_file()})
+    return found or sorted(path.parent.iterdir())

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from mmgl.check_messages import CHECKS
+
 CATALOGUE: dict[str, str] = {
     # files
     "file.missing": "{path} is not there. Check the name, or reconnect the drive it is on.",
@@ -116,6 +118,10 @@ CATALOGUE: dict[str, str] = {
     ),
     "study.no_label_fits": (
         "No label in {labels} has the name of an image in {images}. Give each label the name of its image."
+    ),
+    "merge.unknown_structure": (
+        "It is not clear which structure '{name}' of the other study is (the list has: {structures}). Say which one it "
+        "is, that it is new, or that it is not for training."
     ),
     "study.bad_pattern": (
         "The pattern {pattern} for patients cannot be used ({reason}). Use a regular expression such as patient[0-9]+."
@@ -234,6 +240,7 @@ CATALOGUE: dict[str, str] = {
         "No structure is in both the results ({results}) and the references ({references}), so nothing can be "
         "compared. Give both the same names or values."
     ),
+    **CHECKS,
 }
 
 

@@ -49,7 +49,8 @@ def _add_study(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         nargs="+",
         default=[],
         metavar="VALUE=NAME",
-        help="what the values or segment names of the labels are, such as 1=Anterior; 9= leaves 9 out",
+        help="what the values or segment names of the labels are, such as 1=Anterior; 9= leaves 9 out, 4=? says that "
+        "nobody labelled what has the value 4, and 5=background that it is background",
     )
     add.add_argument("--only", nargs="+", default=[], metavar="NAME", help="add only scans with these names")
     add.add_argument("--patient", metavar="PATTERN", help=r"regular expression that finds the patient in a file name")
@@ -62,6 +63,17 @@ def _add_study(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         "--split", type=Path, metavar="FILE", help="with --layout: JSON lists of patients, train, val and test"
     )
     add.set_defaults(command="study_add")
+    merge = actions.add_parser("merge", help="let the cases of another study join, such as a second labeller's")
+    merge.add_argument("study", type=Path, help="folder of the study")
+    merge.add_argument("other", type=Path, help="folder of the study whose cases join; it is not changed")
+    merge.add_argument(
+        "--structures",
+        nargs="+",
+        default=[],
+        metavar="NAME=NAME",
+        help="what structures of the other study are here; 'LV=' leaves LV out",
+    )
+    merge.set_defaults(command="study_merge")
     split = actions.add_parser("split", help="hold out some labelled patients to choose the best model")
     split.add_argument("study", type=Path, help="folder of the study")
     split.add_argument("--fraction", type=_share, default=0.2, help="of the labelled patients (default 0.2)")
@@ -76,6 +88,20 @@ def _add_study(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     remove.add_argument("study", type=Path, help="folder of the study")
     remove.add_argument("cases", nargs="+", metavar="CASE", help="names, as mmgl study show lists them")
     remove.set_defaults(command="study_remove")
+    rename = actions.add_parser("rename", help="give a structure another name")
+    rename.add_argument("study", type=Path, help="folder of the study")
+    rename.add_argument("name")
+    rename.add_argument("new_name", metavar="NEW_NAME")
+    rename.set_defaults(command="study_rename")
+    check = actions.add_parser("check", help="look for what would spoil the training, and say how to put it right")
+    check.add_argument("study", type=Path, help="folder of the study")
+    check.set_defaults(command="study_check")
+    answer = actions.add_parser("answer", help="answer what the check asks")
+    answer.add_argument("study", type=Path, help="folder of the study")
+    answer.add_argument("key", help="the question, as mmgl study check names it")
+    answer.add_argument("answer", help="one of its answers")
+    answer.add_argument("cases", nargs="*", metavar="CASE", help="the cases it holds for; all of them unless given")
+    answer.set_defaults(command="study_answer")
     show = actions.add_parser("show", help="list structures and cases")
     show.add_argument("study", type=Path, help="folder of the study")
     show.set_defaults(command="study_show")

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import shutil
 import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from types import TracebackType
 from typing import Any, TextIO
 
@@ -44,6 +46,8 @@ class ProgressLine:
         elif kind == "skipped" and event["case"] not in self._skipped:
             self._skipped.add(event["case"])  # told twice: when looking at the scans and when preparing them
             self._line(f"{CATALOGUE['progress.skipped'].format(case=event['case'])} {event['words']}")
+        elif kind == "finding":
+            self._line(event["words"])
         elif kind == "stage":
             place = f"({event['number']} of {event['stages']})"
             self._line(f"{CATALOGUE['stage.' + event['stage']]} {place}, {event['steps']} steps")
@@ -79,6 +83,24 @@ class ProgressLine:
     def _line(self, text: str) -> None:
         self._stream.write(f"\r\x1b[K{text}\n" if self._live else f"{text}\n")
         self._stream.flush()
+
+
+@contextmanager
+def counting(words: str, stream: TextIO | None = None) -> Iterator[Callable[[int, int], None]]:
+    """Yield a function that shows on a terminal how many of how many are done; elsewhere nothing is written."""
+    line = stream or sys.stderr
+    live = line.isatty()
+
+    def show(done: int, of: int) -> None:
+        if live:
+            line.write(f"\r\x1b[K{words}  {done} of {of}")
+            line.flush()
+
+    try:
+        yield show
+    finally:
+        if live:
+            line.write("\r\x1b[K")
 
 
 def _time(seconds: float) -> str:

@@ -16,7 +16,7 @@ def strings():
     """Return every string constant of the package outside the catalogue."""
     found = set()
     for path in PACKAGE.glob("**/*.py"):
-        if path.name != "messages.py":
+        if path.name not in ("messages.py", "check_messages.py"):
             tree = ast.parse(path.read_text(encoding="utf-8"))
             found |= {
                 node.value for node in ast.walk(tree) if isinstance(node, ast.Constant) and isinstance(node.value, str)
@@ -43,7 +43,7 @@ def test_every_raised_key_has_words_and_all_their_parameters():
 
 def test_every_word_is_said_somewhere():
     known = strings()
-    built = ("stage.", "progress.")  # keys put together from a part and a name
+    built = ("stage.", "progress.", "choice.", "findings.")  # keys put together from a part and a name
     unused = {key for key in CATALOGUE if key not in known and not key.startswith(built)}
     assert not unused
 
@@ -53,7 +53,7 @@ def test_words_are_one_plain_line(key):
     words = CATALOGUE[key]
     assert "\n" not in words
     assert "Traceback" not in words
-    if "." in words and not key.startswith(("stage.", "progress.")):
+    if "." in words and not key.startswith(("stage.", "progress.", "choice.", "findings.")):
         assert words.rstrip("}").endswith((".", "}", "cpu", "{path}")) or words.endswith(".") or ":" in words
 
 

@@ -85,10 +85,10 @@ def test_labels_keep_volume_and_centre(size):
 
 def test_labels_agree_with_the_argmax_of_all_values_at_full_size():
     generator = np.random.default_rng(2)
-    coarse = generator.integers(-1, 5, (4, 5, 6))
+    coarse = np.where(generator.random((4, 5, 6)) < 0.1, -2, generator.integers(0, 5, (4, 5, 6)))
     labelmap = np.kron(coarse, np.ones((4, 4, 4), int)).astype(np.int16)
     size = (11, 13, 17)
-    values = [-1, 1, 2, 3, 4, 0]  # in the order in which they win ties
+    values = [-2, 1, 2, 3, 4, 0]  # in the order in which they win ties
     coverage = np.stack([resample((labelmap == v).astype(np.float32), size) for v in values])
     expected = np.array(values)[coverage.argmax(0)]
     differ = resample_labelmap(labelmap, size) != expected
@@ -106,3 +106,17 @@ def test_unlabelled_stays_unlabelled():
 
 def test_an_empty_labelmap_stays_empty():
     assert not resample_labelmap(np.zeros((4, 4, 4), np.int16), (8, 3, 5)).any()
+
+
+def test_a_labelled_slice_among_unlabelled_ones_stays_whatever_the_new_spacing():
+    labelmap = np.full((24, 8, 8), -1, np.int16)
+    labelmap[::8] = 0
+    labelmap[::8, 2:6, 2:6] = 1
+    assert np.array_equal(resample_labelmap(labelmap, (24, 8, 8)), labelmap)
+    for slices in (7, 10, 12, 17, 40, 60):
+        found = resample_labelmap(labelmap, (slices, 8, 8))
+        known = (found >= 0).any((1, 2))
+        starts = np.count_nonzero(known & ~np.r_[False, known[:-1]])
+        assert starts == 3, slices
+        assert known.sum() <= 3 * -(-slices // 24)  # and does not spread over its neighbours
+        assert ((found[known] == 1).mean((1, 2)) == 0.25).all()

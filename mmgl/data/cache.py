@@ -14,12 +14,13 @@ import numpy as np
 
 from mmgl.data.plan import Plan
 from mmgl.data.prepare import prepare_labelmap, prepare_scan
-from mmgl.files import replacing
+from mmgl.files import replacing, stamp
 from mmgl.imaging.grid import Array
 from mmgl.messages import MMGLError
 from mmgl.study import Case, Study
+from mmgl.study.label_codes import Sets
 
-VERSION = 1
+VERSION = 2
 """Of how scans are prepared; a new number leaves old files aside."""
 
 
@@ -32,6 +33,7 @@ class PreparedCase:
         image_file: float16 (channels, z, y, x), as ``.npy``.
         labelmap_file: int16 (z, y, x), or None when the case is unlabelled.
         spacing: mm (z, y, x) of the prepared grid.
+        sets: what the codes -2, -3, ... of the labelmap stand for: background or one of these structures.
     """
 
     name: str
@@ -39,6 +41,7 @@ class PreparedCase:
     image_file: Path
     labelmap_file: Path | None
     spacing: tuple[float, float, float]
+    sets: Sets = ()
 
     @property
     def image(self) -> Array:
@@ -118,13 +121,19 @@ def prepare_case(study: Study, case: Case, plan: Plan, folder: Path) -> Prepared
             raise MMGLError("scan.other_channels", case=case.name, found=len(scan.array), expected=plan.channels)
         image = prepare_scan(scan, plan)
         _save(image_file, image.astype(np.float16))
+        sets: Sets = ()
         if labelmap_file:
-            _save(labelmap_file, prepare_labelmap(study.read_labelmap(case), scan, plan))
+            label = study.read_label(case)
+            _save(labelmap_file, prepare_labelmap(label.labelmap, scan, plan))
+            sets = label.sets
         turned = scan.grid.reorientation().apply_to_grid(scan.grid)
+        about = {"spacing": turned.resized(image.shape[1:]).spacing, "sets": sets}
         with replacing(about_file) as temporary:
-            temporary.write_text(json.dumps({"spacing": turned.resized(image.shape[1:]).spacing}), encoding="utf-8")
-    z, y, x = json.loads(about_file.read_text(encoding="utf-8"))["spacing"]
-    return PreparedCase(case.name, case.patient, image_file, labelmap_file, (z, y, x))
+            temporary.write_text(json.dumps(about), encoding="utf-8")
+    about = json.loads(about_file.read_text(encoding="utf-8"))
+    z, y, x = about["spacing"]
+    sets = tuple(tuple(values) for values in about["sets"])
+    return PreparedCase(case.name, case.patient, image_file, labelmap_file, (z, y, x), sets)
 
 
 def _files(study: Study, case: Case, plan: Plan, folder: Path) -> list[Path]:
@@ -145,29 +154,9 @@ def _key(study: Study, case: Case, plan: Plan) -> str:
     side = plan.slice_size if plan.pictures else 0
     grid = [plan.spacing, [vars(n) for n in plan.normalisation], side]
     files = [image.path for image in case.images] + ([case.label.path] if case.label else [])
-    meanings = [dict(case.label.meanings), [s.id for s in study.structures]] if case.label else []
+    label = case.label
+    meanings = [dict(label.meanings), sorted(label.extents.items()), [s.id for s in study.structures]] if label else []
     facts = [grid, [[str(f), i.series] for f, i in zip(files, case.images, strict=False)], meanings]
-    return hashlib.sha256(
-        json.dumps([VERSION, facts, [_stamp(f) for f in files]], sort_keys=True).encode()
-    ).hexdigest()[:24]
-
-
-def _stamp(path: Path) -> list[object]:
-    """Return path, size and time of change of a file and of those that hold its voxels, or of all in a folder."""
-    files = sorted(path.iterdir()) if path.is_dir() else [path, *_detached(path)]
-    return [[str(f), f.stat().st_size, f.stat().st_mtime_ns] for f in files if f.is_file()]
-
-
-def _detached(path: Path) -> list[Path]:
-    """Return the files beside a header of its own (MetaImage, NRRD) that hold its voxels, as the header names them.
-
-    Where it names none that is there (a pattern for many files, for example), all files of its folder count.
-    """
-    if path.suffix.lower() not in (".mhd", ".nhdr"):
-        return []
-    with path.open("rb") as file:
-        lines = file.read(1024 * 1024).decode("utf-8", errors="replace").splitlines()
-    names = lines + [line.partition(sign)[2] for line in lines for sign in "=:"]
-    named = [path.parent / name.strip() for name in names if name.strip() and "\0" not in name]
-    found = sorted({file for file in named if len(file.name) < 256 and file.is_file()})
-    return found or sorted(path.parent.iterdir())
+    return hashlib.sha256(json.dumps([VERSION, facts, [stamp(f) for f in files]], sort_keys=True).encode()).hexdigest()[
+        :24
+    ]

@@ -32,7 +32,10 @@ def prepare_scan(scan: Scan, plan: Plan) -> Array:
 
 
 def prepare_labelmap(labelmap: Array, scan: Scan, plan: Plan) -> Array:
-    """Return the labelmap (z, y, x) of a scan as int16 in canonical orientation on the plan's grid."""
+    """Return the labelmap (z, y, x) of a scan as int16 in canonical orientation on the plan's grid.
+
+    What is not labelled keeps its negative codes.
+    """
     turn, size = _onto_grid(scan, plan)
     return resample_labelmap(np.ascontiguousarray(turn.apply(labelmap)).astype(np.int16), size)
 

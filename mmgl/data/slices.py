@@ -14,6 +14,7 @@ from mmgl.data.cache import PreparedCase
 from mmgl.data.plan import PLANES, Plan
 from mmgl.imaging.grid import Array
 from mmgl.structures import UNLABELLED
+from mmgl.study.label_codes import Sets
 
 MARGIN = 1.25
 """A window is this much larger than a training slice, so that turning it brings real tissue into its corners."""
@@ -26,7 +27,7 @@ class Slices:
     Attributes:
         images: (N, channels, W, W) float32.
         labels: (N, W, W) int64; 0 background, positive structures, ``UNLABELLED`` where nobody said, and outside
-            the scan.
+            the scan; -2 - i where it is background or one of the structures in the sampler's ``sets[i]``.
         planes: (N,) index into the plan's planes.
         positions: (N,) (k + 1) / D for slice k of D in its scan (Zeng et al. 2021, PCL).
         cases: (N,) number of the case.
@@ -46,6 +47,10 @@ class SliceSampler:
         cases: prepared on the plan's grid.
         plan: of the run.
         generator: on the CPU; every draw comes from it.
+
+    Attributes:
+        sets: what the codes -2, -3, ... of drawn labels stand for, over all cases; empty where no structure is
+            missing from a label.
     """
 
     def __init__(self, cases: Sequence[PreparedCase], plan: Plan, generator: Generator) -> None:
@@ -55,8 +60,11 @@ class SliceSampler:
         self._axes = [PLANES.index(plane) for plane in plan.planes]
         # per plane, rows of (case, slice); and those of labelled cases with and without something painted
         self._all = [_rows(self.cases, axis) for axis in self._axes]
-        unlabelled = np.array([case.labelmap_file is None for case in self.cases], dtype=bool)
-        self._unlabelled = [rows[unlabelled[rows[:, 0]]] for rows in self._all] if unlabelled.any() else self._all
+        self.sets: Sets = tuple(sorted({values for case in self.cases for values in case.sets}))
+        self._codes = [_codes(case.sets, self.sets) for case in self.cases]
+        self._unlabelled = [_unlabelled_rows(self.cases, axis) for axis in self._axes]
+        if not any(len(rows) for rows in self._unlabelled):
+            self._unlabelled = self._all
         self._painted: list[Array] = []
         self._labelled: list[Array] = []
         for axis in self._axes:
@@ -78,7 +86,10 @@ class SliceSampler:
         return self._draw(count, [self._all])
 
     def draw_unlabelled(self, count: int) -> Slices:
-        """Return ``count`` slices of the cases without a label (of all cases where every one has a label)."""
+        """Return ``count`` slices on which something is not labelled (of all cases where nothing is left unlabelled).
+
+        These are the slices of the cases without a label, and those of labelled cases with unlabelled voxels.
+        """
         return self._draw(count, [self._unlabelled])
 
     def draw_labelled(self, count: int, painted: float = 0.7) -> Slices:
@@ -95,6 +106,8 @@ class SliceSampler:
             case, index = table[plane][self._integer(len(table[plane]))]
             axis = self._axes[plane]
             image, label = _cut(self.cases[case], axis, int(index))
+            if self.cases[case].sets:
+                label = np.where(label < 0, self._codes[case][np.maximum(-1 - label, 0)], label)
             centre = self._centre(label, focused)
             images.append(_window(torch.from_numpy(image), centre, self.size, None))
             labels.append(_window(torch.from_numpy(label)[None], centre, self.size, UNLABELLED)[0])
@@ -154,6 +167,24 @@ def _labelled_rows(cases: Sequence[PreparedCase], axis: int) -> tuple[Array, Arr
         painted += [(c, int(k)) for k in np.flatnonzero((case.labelmap > 0).any(axis=others))]
         labelled += [(c, int(k)) for k in np.flatnonzero((case.labelmap != UNLABELLED).any(axis=others))]
     return np.array(painted, np.int64).reshape(-1, 2), np.array(labelled, np.int64).reshape(-1, 2)
+
+
+def _unlabelled_rows(cases: Sequence[PreparedCase], axis: int) -> Array:
+    """Return (case, slice) of the slices on which something is not labelled."""
+    rows: list[tuple[int, int]] = []
+    for c, case in enumerate(cases):
+        count = case.image.shape[1 + axis]
+        if case.labelmap is not None:
+            found = (case.labelmap < 0).any(axis=tuple(a for a in range(3) if a != axis))
+            rows += [(c, int(k)) for k in np.flatnonzero(found)]
+        else:
+            rows += [(c, k) for k in range(count)]
+    return np.array(rows, np.int64).reshape(-1, 2)
+
+
+def _codes(own: Sets, common: Sets) -> Array:
+    """Return what the negative values -1, -2, ... of a case become, so that codes mean the same in all cases."""
+    return np.array([UNLABELLED, *(-2 - common.index(values) for values in own)], dtype=np.int16)
 
 
 def _cut(case: PreparedCase, axis: int, index: int) -> tuple[Array, Array]:

@@ -50,10 +50,18 @@ class Score:
     reference_volume: float
 
 
-def score(case: str, result: Array, reference: Array, spacing: Triple, structures: Sequence[str]) -> list[Score]:
+def score(
+    case: str,
+    result: Array,
+    reference: Array,
+    spacing: Triple,
+    structures: Sequence[str],
+    sets: Sequence[Sequence[int]] = (),
+) -> list[Score]:
     """Return the score of each structure, in the order of ``structures``.
 
-    Voxels where the reference is ``UNLABELLED`` count as background in both, so nobody gains or loses by them.
+    Voxels where the reference is ``UNLABELLED`` count as background in both, so nobody gains or loses by them; so do,
+    for the structures in a set, the voxels whose code says "background or one of these".
 
     A structure that is in neither has NaN for Dice and distances: there is nothing to compare, and it is left out of
     means. One that is in only one of the two has Dice 0, and both distances are the diagonal of the scan in mm, larger
@@ -65,21 +73,27 @@ def score(case: str, result: Array, reference: Array, spacing: Triple, structure
         reference: labelmap (z, y, x) with the same values, and ``UNLABELLED`` where nobody said what is there.
         spacing: mm, z, y, x.
         structures: names.
+        sets: what the codes -2, -3, ... of the reference stand for, as ``study.read_label`` gives them.
 
     Raises:
-        ValueError: the labelmaps differ in shape, or are not volumes (z, y, x).
+        ValueError: the labelmaps differ in shape, or are not volumes (z, y, x), or a code has no set.
     """
     if result.shape != reference.shape or result.ndim != 3:
         raise ValueError(f"result and reference must be volumes of one size, got {result.shape} and {reference.shape}")
+    if reference.min(initial=0) < UNLABELLED - len(sets):
+        raise ValueError(f"reference has the code {reference.min()}, and there are {len(sets)} sets")
     ignored = reference == UNLABELLED
     if ignored.any():
-        result, reference = np.where(ignored, 0, result), np.where(ignored, 0, reference)
+        result = np.where(ignored, 0, result)
+    codes, reference = reference, np.maximum(reference, 0)
     boxes = zip(_boxes(result, len(structures)), _boxes(reference, len(structures)), strict=True)
     diagonal = math.dist((0, 0, 0), [n * s for n, s in zip(result.shape, spacing, strict=True)])
     scores = []
     for value, (name, pair) in enumerate(zip(structures, boxes, strict=True), start=1):
         box = _joint(pair, result.shape)
         first, second = (result[box] == value, reference[box] == value) if box else (np.zeros(0), np.zeros(0))
+        if box and (hidden := [-2 - i for i, values in enumerate(sets) if value in values]):
+            first = np.where(np.isin(codes[box], hidden), False, first)
         dice, hd95, surface_distance = _measure(first, second, spacing, diagonal)
         volume, reference_volume = (float(mask.sum() * math.prod(spacing) / 1000) for mask in (first, second))
         scores.append(Score(case, name, dice, hd95, surface_distance, volume, reference_volume))

@@ -3,14 +3,17 @@
 # mypy: disable-error-code="no-untyped-call"
 from __future__ import annotations
 
+import json
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
 import SimpleITK as sitk
 
+from mmgl.files import stamp
 from mmgl.imaging.conversion import array_of
 from mmgl.imaging.grid import Array, Grid
 from mmgl.imaging.image_files import ImageFile, failure, looks_like_dicom, quiet, read_image, read_information
@@ -62,10 +65,19 @@ def read_series(folder: Path, series: str | None = None) -> tuple[ImageFile, Arr
             raise failure(folder, error) from error
 
 
-def _files_by_series(folder: Path) -> dict[str, list[ImageFile]]:
-    """Return the images of DICOM in a folder, by the UID of their series."""
+def _files_by_series(folder: Path) -> Mapping[str, Sequence[ImageFile]]:
+    """Return the images of DICOM in a folder, by the UID of their series.
+
+    The last folder is remembered while its files stay as they are: each of its series is asked for in turn.
+    """
     if not folder.is_dir():
         raise MMGLError("file.missing", path=folder)
+    return _read_headers(folder, json.dumps(stamp(folder)))
+
+
+@lru_cache(maxsize=1)
+def _read_headers(folder: Path, state: str) -> Mapping[str, Sequence[ImageFile]]:
+    """Return what ``_files_by_series`` does, for files of this state."""
     found: dict[str, list[ImageFile]] = defaultdict(list)
     for path in sorted(folder.iterdir()):
         if not path.is_file() or not (path.suffix.lower() in (".dcm", ".ima") or looks_like_dicom(path)):
@@ -78,7 +90,7 @@ def _files_by_series(folder: Path) -> dict[str, list[ImageFile]]:
             continue
         if header.keys.get(MODALITY, "").strip() not in NOT_SCANS:
             found[header.keys.get(SERIES, "").strip()].append(header)
-    return found
+    return dict(found)
 
 
 def _is_image(path: Path) -> bool:
@@ -95,7 +107,7 @@ def _describe(files: Sequence[ImageFile]) -> str:
     return ", ".join([*filter(None, told), f"{len(files)} file{'s' if len(files) > 1 else ''}"])
 
 
-def _choose(folder: Path, series: str | None) -> list[ImageFile]:
+def _choose(folder: Path, series: str | None) -> Sequence[ImageFile]:
     """Return the files of the series that is asked for, or of the only one."""
     found = _files_by_series(folder)
     if not found:

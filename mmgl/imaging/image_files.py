@@ -1,15 +1,13 @@
 # mypy: disable-error-code="no-untyped-call"
 """One image file on disk: its header, its voxels, and everything that can be wrong with it.
 
-ITK reads a cut-short NIfTI or JPEG file without a word and fills up with zeros, so completeness is checked here.
+ITK reads a cut-short NIfTI or JPEG file without a word and fills up with zeros, so completeness is checked too.
 """
 
 from __future__ import annotations
 
-import gzip
 import math
 import re
-import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -19,6 +17,7 @@ import SimpleITK as sitk
 
 from mmgl.imaging.conversion import array_of, grid_of
 from mmgl.imaging.grid import Array, Grid
+from mmgl.imaging.nifti import check_voxels
 from mmgl.messages import MMGLError
 
 READERS = {
@@ -120,11 +119,10 @@ def read_image(path: Path) -> tuple[ImageFile, Array]:
     """Return the header and the voxels (channels, z, y, x) of an image file, with the stored dtype.
 
     Raises:
-        MMGLError: as ``read_information``.
+        MMGLError: as ``read_information``, or ``scan.not_numbers``.
     """
     header, reader = _open(path)
-    if (reason := _missing_end(path, header)) is not None:
-        raise MMGLError("scan.unreadable", path=path, reason=reason)
+    _check_ending(path, header)
     with quiet():
         try:
             image = reader.Execute()
@@ -212,28 +210,12 @@ def _text(value: str) -> str:
     return value.encode("utf-8", "replace").decode("utf-8")
 
 
-def _missing_end(path: Path, header: ImageFile) -> str | None:
-    """Return what is wrong with a file of a format whose reader hides that the file is cut short."""
-    suffix = suffix_of(path)
-    if suffix in (".jpg", ".jpeg"):
+def _check_ending(path: Path, header: ImageFile) -> None:
+    """Refuse a file of a format whose reader hides that the file is cut short, or that its voxels are no numbers."""
+    if READERS.get(suffix_of(path)) == "NiftiImageIO":
+        check_voxels(path, header.keys)
+    if suffix_of(path) in (".jpg", ".jpeg"):
         with path.open("rb") as file:
             file.seek(max(0, path.stat().st_size - 4096))
-            return None if b"\xff\xd9" in file.read() else "it is cut short"
-    if READERS.get(suffix) != "NiftiImageIO":
-        return None
-    counts = [int(header.keys[f"dim[{i}]"]) for i in range(1, 8)]
-    voxels = math.prod(n for n in counts if n > 0) * int(header.keys["bitpix"]) // 8
-    try:
-        found = _unpacked_bytes(path)
-    except (OSError, EOFError, zlib.error):
-        return "it is cut short or damaged"
-    return None if found >= float(header.keys["vox_offset"]) + voxels else "it is cut short"
-
-
-def _unpacked_bytes(path: Path) -> int:
-    """Return the number of bytes in a file, after unpacking where it is packed, its checksum verified."""
-    with path.open("rb") as file:
-        if file.read(2) != b"\x1f\x8b":
-            return path.stat().st_size
-    with gzip.open(path) as unpacked:
-        return sum(map(len, iter(lambda: unpacked.read(1 << 20), b"")))
+            if b"\xff\xd9" not in file.read():
+                raise MMGLError("scan.unreadable", path=path, reason="it is cut short")

@@ -9,6 +9,7 @@ from __future__ import annotations
 import numpy as np
 
 from mmgl.imaging.grid import Array, Size
+from mmgl.structures import UNLABELLED
 
 
 def interpolation_matrix(before: int, after: int) -> Array:
@@ -49,16 +50,22 @@ def resample_labelmap(labelmap: Array, size: Size) -> Array:
     """Return ``labelmap`` (z, y, x) on ``size``: each new voxel has the value that covers most of it.
 
     Each value is resampled as a map of 0 and 1 inside its bounding box only, so many small structures cost little.
-    Where two values cover a voxel equally, background gives way, and otherwise the smaller value wins.
+    Where two values cover a voxel equally, background gives way, and otherwise the smaller value wins. What is
+    unlabelled gives way to what is known, so that a labelled slice among others that are not stays: a new voxel is
+    known where one of the old voxels in it is, or the old voxel that it lies in.
     """
     if labelmap.shape == size:
         return labelmap
     matrices = [interpolation_matrix(n, m) for n, m in zip(labelmap.shape, size, strict=True)]
     result = np.zeros(size, dtype=labelmap.dtype)
     best = np.zeros(size, dtype=np.float32)
+    unlabelled = labelmap == UNLABELLED
+    partly = bool(unlabelled.any())
     background = np.ones(size, dtype=np.float32)
+    if partly:
+        background = _along_axes((~unlabelled).astype(np.float32), matrices)
     for value in np.unique(labelmap):
-        if value == 0:
+        if value in (0, UNLABELLED):
             continue
         found = labelmap == value
         source, target, cut = [], [], []
@@ -77,7 +84,20 @@ def resample_labelmap(labelmap: Array, size: Size) -> Array:
         best[inside][wins] = coverage[wins]
         background[inside] -= coverage
     result[background > best] = 0
+    if partly:
+        result[~_any_inside(~unlabelled, size)] = UNLABELLED
     return result
+
+
+def _any_inside(found: Array, size: Size) -> Array:
+    """Return for each voxel of ``size`` whether an old voxel in it, or the one that it lies in, is ``found``."""
+    for axis, (before, after) in enumerate(zip(found.shape, size, strict=True)):
+        if before > after:
+            home = ((np.arange(before) + 0.5) * after / before).astype(int)  # new voxel of each old one
+            found = np.logical_or.reduceat(found, np.searchsorted(home, np.arange(after)), axis=axis)
+        elif before < after:
+            found = found.take(((np.arange(after) + 0.5) * before / after).astype(int), axis=axis)
+    return found
 
 
 def _along_axes(array: Array, matrices: list[Array] | list[Array | None]) -> Array:

@@ -54,8 +54,21 @@ class Segmentation:
 
         A segment whose number is 0 is left out. Where segments overlap, the upper one in the list wins.
         """
+        told = list(zip(self.segments, numbers, strict=True))
+        if len(self.layers) == 1 and self.layers.dtype != np.uint32:  # nothing overlaps: one look-up for all
+            table = np.zeros(np.iinfo(self.layers.dtype).max + 1, dtype=np.int32)
+            for segment, number in reversed(told):
+                if number and segment.value < len(table):
+                    table[segment.value] = number
+            labelmap: Array = table[self.layers[0]]
+            return labelmap
         labelmap = np.zeros(self.grid.size, dtype=np.int32)
-        for segment, number in reversed(list(zip(self.segments, numbers, strict=True))):
+        for segment, number in reversed(told):
             if number:
                 labelmap[self.voxels(segment)] = number
         return labelmap
+
+    def counts(self) -> list[int]:
+        """Return how many voxels each segment has, in the order of ``segments``."""
+        found = [dict(zip(*np.unique(layer, return_counts=True), strict=True)) for layer in self.layers]
+        return [int(found[segment.layer].get(segment.value, 0)) for segment in self.segments]

@@ -130,6 +130,8 @@ def _read_as_label(path: Path) -> tuple[ImageFile, Array]:
     except MMGLError as error:
         if error.key == "scan.empty":
             raise MMGLError("label.unreadable", path=path, reason="it holds no voxels") from error
+        if error.key == "scan.not_numbers":
+            raise MMGLError("label.not_integers", path=path) from error
         if error.key == "scan.unreadable":
             raise MMGLError("label.unreadable", **error.parameters) from error
         raise

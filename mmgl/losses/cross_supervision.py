@@ -10,6 +10,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from mmgl.losses.marginal import marginal
 from mmgl.losses.segmentation import SMOOTH, cross_entropy
 
 
@@ -34,6 +35,13 @@ def squared_dice(logits: Tensor, labels: Tensor) -> Tensor:
     return 1 - ((2 * shared + SMOOTH) / (total + SMOOTH)).mean()
 
 
-def half_entropy_half_dice(logits: Tensor, labels: Tensor) -> Tensor:
-    """Return half the cross-entropy plus half the squared Dice, over labelled pixels (L_sup of one network)."""
+def half_entropy_half_dice(logits: Tensor, labels: Tensor, sets: Tensor | None = None) -> Tensor:
+    """Return half the cross-entropy plus half the squared Dice, over labelled pixels (L_sup of one network).
+
+    Args:
+        logits: (N, K + 1, H, W).
+        labels: (N, H, W), 0 to K, negative where unlabelled.
+        sets: what codes below -1 in the labels stand for (``losses/marginal.py``).
+    """
+    logits, labels = marginal(logits, labels, sets)
     return 0.5 * (cross_entropy(logits, labels) + squared_dice(logits, labels))

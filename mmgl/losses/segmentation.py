@@ -8,6 +8,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from mmgl.losses.marginal import marginal
+
 SMOOTH = 1e-5
 
 
@@ -41,12 +43,13 @@ def soft_dice(logits: Tensor, labels: Tensor) -> Tensor:
     return 1 - ((2 * shared + SMOOTH) / (total + SMOOTH)).mean()
 
 
-def deep_supervision(logits: Sequence[Tensor], labels: Tensor) -> Tensor:
+def deep_supervision(logits: Sequence[Tensor], labels: Tensor, sets: Tensor | None = None) -> Tensor:
     """Return cross-entropy plus soft Dice at every scale, weighted 1, 1/2, 1/4, ... and normalised (MMGL, L_seg^M).
 
     Args:
         logits: finest first, each (N, K + 1, h, w); coarser ones are enlarged to the size of the labels.
         labels: (N, H, W), negative where unlabelled.
+        sets: what codes below -1 in the labels stand for (``losses/marginal.py``).
     """
     weights = [0.5**i for i in range(len(logits))]
     total = torch.zeros((), device=labels.device)
@@ -54,5 +57,6 @@ def deep_supervision(logits: Sequence[Tensor], labels: Tensor) -> Tensor:
         full = scale.float()
         if full.shape[-2:] != labels.shape[-2:]:
             full = F.interpolate(full, size=labels.shape[-2:], mode="bilinear", align_corners=False)
-        total = total + weight / sum(weights) * (cross_entropy(full, labels) + soft_dice(full, labels))
+        merged, known = marginal(full, labels, sets)
+        total = total + weight / sum(weights) * (cross_entropy(merged, known) + soft_dice(merged, known))
     return total

@@ -59,7 +59,8 @@ class CopyPaste(SemiSupervised):
         (x_a, x_b), (y_a, y_b) = batch.views[0].chunk(2), batch.labels.chunk(2)
         q_in, q_out = self.network(torch.cat([mix(x_a, x_b, boxes), mix(x_b, x_a, boxes)])).chunk(2)
         y_in, y_out = mix(y_a, y_b, boxes), mix(y_b, y_a, boxes)
-        return {"supervised": half_entropy_half_dice(q_in, y_in) + half_entropy_half_dice(q_out, y_out)}
+        inside = half_entropy_half_dice(q_in, y_in, batch.sets)
+        return {"supervised": inside + half_entropy_half_dice(q_out, y_out, batch.sets)}
 
     def after_step(self, progress: float) -> None:
         self.teacher.start_from(self.network)
@@ -89,8 +90,8 @@ class BidirectionalCopyPaste(CopyPaste):
         q_in, q_out = self.network(torch.cat([mix(u_a, x_a, boxes), mix(x_b, u_b, boxes)])).chunk(2)
         # what is called unlabelled takes no part: each term sees its own part of the mixed slice
         none = torch.full_like(y_a, UNLABELLED)
-        painted = half_entropy_half_dice(q_in, mix(none, y_a, boxes)) + half_entropy_half_dice(
-            q_out, mix(y_b, none, boxes)
+        painted = half_entropy_half_dice(q_in, mix(none, y_a, boxes), batch.sets) + half_entropy_half_dice(
+            q_out, mix(y_b, none, boxes), batch.sets
         )
         guessed = half_entropy_half_dice(q_in, mix(p_a, none, boxes)) + half_entropy_half_dice(
             q_out, mix(none, p_b, boxes)

@@ -22,6 +22,7 @@ from torch import Tensor, nn
 from mmgl.data.plan import Plan
 from mmgl.data.slices import SliceSampler
 from mmgl.losses.cross_level import cross_level_consistency, cross_level_contrast, join, split
+from mmgl.losses.marginal import marginal
 from mmgl.losses.segmentation import cross_entropy, soft_dice
 from mmgl.methods.stage import Batch, Method, Stage, augmented
 from mmgl.networks.unet import UNet
@@ -62,7 +63,8 @@ class CrossLevel(Stage):
         images = torch.cat([*batch.views, *batch.unlabelled])
         whole, patches = self.features(images), self.features(split(images, self.n))
         logits = self.network.classifiers[0](whole[: len(batch.labels)])
-        return whole, patches, cross_entropy(logits, batch.labels) + soft_dice(logits, batch.labels)
+        logits, labels = marginal(logits, batch.labels, batch.sets)
+        return whole, patches, cross_entropy(logits, labels) + soft_dice(logits, labels)
 
 
 class CrossLevelContrast(CrossLevel):

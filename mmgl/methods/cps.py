@@ -37,7 +37,9 @@ class CrossPseudoSupervision(TwoNetworks):
         n, y = len(batch.labels), batch.labels
         images = torch.cat([*batch.views, *batch.unlabelled])
         first, second = self.network(images), self.second(images)
-        supervised = half_entropy_half_dice(first[:n], y) + half_entropy_half_dice(second[:n], y)
+        supervised = half_entropy_half_dice(first[:n], y, batch.sets) + half_entropy_half_dice(
+            second[:n], y, batch.sets
+        )
         cross = cross_entropy(first[n:], pseudo_labels(second[n:])) + cross_entropy(
             second[n:], pseudo_labels(first[n:])
         )

@@ -37,7 +37,9 @@ class CrossTeachingStage(TwoNetworks):
         cnn = self.network(images)
         with repeatable(batch.seed, images.device):
             transformer = self.second(images)
-        supervised = half_entropy_half_dice(cnn[:n], y) + half_entropy_half_dice(transformer[:n], y)
+        supervised = half_entropy_half_dice(cnn[:n], y, batch.sets) + half_entropy_half_dice(
+            transformer[:n], y, batch.sets
+        )
         cross = squared_dice(cnn[n:], pseudo_labels(transformer[n:])) + squared_dice(
             transformer[n:], pseudo_labels(cnn[n:])
         )

@@ -95,7 +95,9 @@ class CrossSupervisedContrast(TwoNetworks):
         n, y = len(batch.labels), batch.labels
         cnn, swin = self.maps(torch.cat([*batch.views, *batch.unlabelled]), batch.seed)
         y_cnn, y_swin = pseudo_labels(cnn.logits[n:]), pseudo_labels(swin.logits[n:])
-        supervised = half_entropy_half_dice(cnn.logits[:n], y) + half_entropy_half_dice(swin.logits[:n], y)
+        supervised = half_entropy_half_dice(cnn.logits[:n], y, batch.sets) + half_entropy_half_dice(
+            swin.logits[:n], y, batch.sets
+        )
         cross = squared_dice(cnn.logits[n:], y_swin) + squared_dice(swin.logits[n:], y_cnn)
         # the features of each network are called what the other one calls them
         for_cnn, for_swin = torch.cat([y, y_swin]), torch.cat([y, y_cnn])

@@ -48,7 +48,7 @@ class MeanTeacherStage(SemiSupervised):
         target = self.teacher(noisy(images[first:], batch.generator())).float().softmax(1)
         consistency = masked_mse(logits[first:].float().softmax(1), target)
         return {
-            "supervised": half_entropy_half_dice(logits[:n], y),
+            "supervised": half_entropy_half_dice(logits[:n], y, batch.sets),
             "consistency": self.weight(progress) * consistency,
         }
 

@@ -25,6 +25,8 @@ class Batch:
         unlabelled: copies of other slices whose labels are not read, each (M, C, H, W); empty where a stage has none.
         boxes: (N, 4) each, on the CPU, for slices that are mixed; empty where a stage mixes none.
         seed: of what is still left to chance when the loss is computed (noise, blocks, dropped paths).
+        sets: (S, K + 1) what the codes -2, -3, ... of the labels stand for, where a structure is missing from some
+            labels (``losses/marginal.py``); given by the loop.
     """
 
     views: list[Tensor]
@@ -32,6 +34,7 @@ class Batch:
     unlabelled: list[Tensor] = field(default_factory=list)
     boxes: list[Tensor] = field(default_factory=list)
     seed: int = 0
+    sets: Tensor | None = None
 
     def generator(self) -> torch.Generator:
         """Return a new generator on the device of the batch that starts at the seed."""

@@ -35,7 +35,8 @@ class Segmentation(Stage):
         return Batch([images], labels)
 
     def loss(self, batch: Batch, progress: float) -> dict[str, Tensor]:
-        return {"segmentation": deep_supervision(self.network.deep_logits(batch.views[0]), batch.labels)}
+        logits = self.network.deep_logits(batch.views[0])
+        return {"segmentation": deep_supervision(logits, batch.labels, batch.sets)}
 
 
 class Supervised(Method):

@@ -53,7 +53,7 @@ class UncertaintyAwareStage(SemiSupervised):
         # the squared length is the mean square times the number of outputs
         distance = outputs * masked_mse(logits[first:].float().softmax(1), target, mask)
         weight = self.highest * ramp_up(progress) / (2 if self.released else 1)
-        return {"supervised": half_entropy_half_dice(logits[:n], y), "consistency": weight * distance}
+        return {"supervised": half_entropy_half_dice(logits[:n], y, batch.sets), "consistency": weight * distance}
 
     @torch.no_grad()
     def ask_teacher(self, images: Tensor, generator: Generator) -> tuple[Tensor, Tensor]:

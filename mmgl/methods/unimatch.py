@@ -68,7 +68,7 @@ class WeakToStrong(SemiSupervised):
         first, second = self.network(torch.cat(mixed)).chunk(2)
         y_1, y_2 = (with_next(pseudo, boxes) for boxes in batch.boxes)
         return {
-            "supervised": half_entropy_half_dice(logits[:n], y) / 2,
+            "supervised": half_entropy_half_dice(logits[:n], y, batch.sets) / 2,
             "strong": (squared_dice(first, y_1) + squared_dice(second, y_2)) / 8,
             "features": squared_dice(dropped, pseudo) / 4,
         }

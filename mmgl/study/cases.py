@@ -10,8 +10,14 @@ from enum import Enum
 from pathlib import Path
 from typing import Any
 
+from mmgl.study.extents import Extent
+
 NOT_FOR_TRAINING = 0
-"""Stands in meanings, in place of a structure's id, for a segment that is no structure of the study."""
+"""Stands in meanings, in place of a structure's id, for a segment that is no structure of the study: as if it were not
+painted."""
+
+NOT_LABELLED, BACKGROUND = -1, -2
+"""Stand in meanings for a segment that says "nobody said what is here", and for one that is painted background."""
 
 TEXT_LIMIT = 4000
 """Longest text that is read from a study file, in characters."""
@@ -45,11 +51,15 @@ class Label:
     Attributes:
         path: absolute.
         meanings: from a segment's key (``identity.segment_keys``: its name, or its value as text where it has no
-            name) to the id of a structure, or to 0 where it is not for training. Every segment of the file is in it.
+            name) to the id of a structure, or to ``NOT_FOR_TRAINING``, ``NOT_LABELLED`` or ``BACKGROUND``. Every
+            segment of the file is in it.
+        extents: from the id of a structure to how far it is labelled here, as the user said; of the others the voxels
+            tell it (``voxels.read_label``).
     """
 
     path: Path
     meanings: Mapping[str, int] = field(default_factory=dict)
+    extents: Mapping[int, Extent] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -74,12 +84,20 @@ class Case:
         """Return the case in which what is painted of structures whose ids are not ``kept`` is not for training."""
         if self.label is None:
             return self
-        meanings = {key: number if number in kept else NOT_FOR_TRAINING for key, number in self.label.meanings.items()}
-        return replace(self, label=replace(self.label, meanings=meanings))
+        meanings = {
+            key: number if number < 0 or number in kept else NOT_FOR_TRAINING
+            for key, number in self.label.meanings.items()
+        }
+        extents = {number: extent for number, extent in self.label.extents.items() if number in kept}
+        return replace(self, label=replace(self.label, meanings=meanings, extents=extents))
 
     def to_json(self, folder: Path) -> dict[str, Any]:
         """Return the case as a dictionary that JSON can hold; paths inside ``folder`` become relative to it."""
-        label = self.label and {"path": stored(self.label.path, folder), "meanings": dict(self.label.meanings)}
+        label = self.label and {
+            "path": stored(self.label.path, folder),
+            "meanings": dict(self.label.meanings),
+            "extents": {str(number): extent.value for number, extent in self.label.extents.items()},
+        }
         return {
             "name": self.name,
             "patient": self.patient,
@@ -167,9 +185,18 @@ def _read_label(value: Any, folder: Path, where: str) -> Label | None:
     if not isinstance(value, dict):
         raise ValueError(f"{where} must be a dictionary or null")
     meanings = value.get("meanings")
-    if not isinstance(meanings, dict) or not all(type(number) is int and number >= 0 for number in meanings.values()):
+    if not isinstance(meanings, dict) or not all(type(n) is int and n >= BACKGROUND for n in meanings.values()):
         raise ValueError(f"{where}.meanings must give a whole number for each segment")
-    return Label(_read_path(value.get("path"), folder, f"{where}.path"), meanings)
+    extents = value.get("extents", {})
+    names = [extent.value for extent in Extent]
+    if not isinstance(extents, dict) or not all(_is_id(key) and told in names for key, told in extents.items()):
+        raise ValueError(f"{where}.extents must give for ids of structures one of: {', '.join(names)}")
+    path = _read_path(value.get("path"), folder, f"{where}.path")
+    return Label(path, meanings, {int(number): Extent(extent) for number, extent in extents.items()})
+
+
+def _is_id(text: str) -> bool:
+    return text.isascii() and text.isdecimal() and len(text) < 11
 
 
 def _read_path(value: Any, folder: Path, where: str) -> Path:

@@ -10,24 +10,25 @@ from typing import Any
 from mmgl.files import read_json
 from mmgl.messages import MMGLError
 from mmgl.structures import Structure
-from mmgl.study.cases import Case
+from mmgl.study.cases import BACKGROUND, NOT_FOR_TRAINING, NOT_LABELLED, Case
 
 FORMAT = "mmgl study"
 VERSION = 1
 
-Contents = tuple[tuple[Structure, ...], int, tuple[Case, ...]]
-"""Structures, the first structure id that was never used, and cases."""
+Contents = tuple[tuple[Structure, ...], int, tuple[Case, ...], tuple[str, ...]]
+"""Structures, the first structure id that was never used, cases, and the findings that were answered."""
 
 
 def to_document(contents: Contents, folder: Path) -> dict[str, Any]:
     """Return what ``study.json`` in ``folder`` holds."""
-    structures, next_id, cases = contents
+    structures, next_id, cases, answered = contents
     return {
         "format": FORMAT,
         "version": VERSION,
         "next_id": next_id,
         "structures": [structure.to_json() for structure in structures],
         "cases": [case.to_json(folder) for case in cases],
+        "answered": list(answered),
     }
 
 
@@ -70,7 +71,10 @@ def _read_contents(document: dict[str, Any], folder: Path) -> Contents:
     next_id = document.get("next_id")
     if type(next_id) is not int or next_id <= max((structure.id for structure in structures), default=0):
         raise ValueError("next_id must be larger than the id of every structure")
-    return structures, next_id, cases
+    answered = document.get("answered", [])
+    if not isinstance(answered, list) or not all(isinstance(key, str) for key in answered):
+        raise ValueError("answered must be a list of keys")
+    return structures, next_id, cases, tuple(answered)
 
 
 def _read_structure(value: Any, where: str) -> Structure:
@@ -94,8 +98,10 @@ def _check_unique(where: str, what: str, values: Sequence[Any]) -> None:
 
 
 def _check_meanings(structures: Iterable[Structure], cases: Iterable[Case]) -> None:
-    known = {0, *(structure.id for structure in structures)}
+    known = {NOT_FOR_TRAINING, NOT_LABELLED, BACKGROUND, *(structure.id for structure in structures)}
     for i, case in enumerate(cases):
-        strange = set(case.label.meanings.values()) - known if case.label else ()
-        if strange:
-            raise ValueError(f"cases[{i}].label.meanings must only name structures of the study, not {min(strange)}")
+        if case.label is None:
+            continue
+        for what, told in (("meanings", case.label.meanings.values()), ("extents", case.label.extents)):
+            if strange := set(told) - known:
+                raise ValueError(f"cases[{i}].label.{what} must only name structures of the study, not {min(strange)}")

@@ -48,6 +48,7 @@ def add_folder(
     patient_pattern: str | None = None,
     use: Use = Use.TRAIN,
     on_skipped: Callable[[Path, MMGLError], None] = log_skipped,
+    on_progress: Callable[[int, int], None] = lambda done, of: None,
 ) -> list[Case]:
     """Add every image in a folder and its sub-folders, sorted by name; images the study has already are passed over.
 
@@ -64,6 +65,7 @@ def add_folder(
         patient_pattern: a regular expression; what it (or its group 1) first matches in a case's name is the patient.
         use: of every case.
         on_skipped: told of each image that cannot be used, and why.
+        on_progress: told after each image how many of how many are done.
 
     Raises:
         MMGLError: ``file.missing`` (no such folder), ``scan.no_image_in_folder``, ``study.unknown_images``,
@@ -77,8 +79,9 @@ def add_folder(
     known = {image: case for case in study.cases for image in case.images}
     draft = replace(study)
     changed: list[str] = []
-    for name, image in found:
+    for done, (name, image) in enumerate(found, start=1):
         label = fitting.get(name)
+        on_progress(done, len(found))
         try:
             if image not in known:
                 patient = _patient(pattern, name)

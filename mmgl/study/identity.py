@@ -33,6 +33,11 @@ def fold(name: str) -> str:
     return re.sub(r"[\s_.\-]+", "", name.casefold())
 
 
+def says_nothing(name: str) -> bool:
+    """Return whether ``name`` is one that Slicer gives by itself, such as ``Segment_1``, which tells the order only."""
+    return re.fullmatch(r"(segment|label)\d+", fold(name)) is not None
+
+
 def named(name: str, structures: Sequence[Structure]) -> list[Structure]:
     """Return the structures of exactly this name; where there are none, those whose folded name is the same."""
     exact = [structure for structure in structures if structure.name == name]
@@ -46,8 +51,8 @@ def match(
     """Return for each segment the id of its structure, 0 where it is not for training, None where it must be asked.
 
     A segment is matched by its terminology code, else by its exact name, else by its folded name, else by what was
-    answered before for that name. Two segments are never matched to one structure: only the one of exactly its name
-    keeps it.
+    answered before for that name; never by a name that Slicer gave it. Two segments are never matched to one
+    structure: only the one of exactly its name keeps it.
 
     Args:
         segments: of one file.
@@ -60,7 +65,7 @@ def match(
     landed = Counter(found)
     landed_exactly = Counter(number for number, is_exact in zip(found, exact, strict=True) if is_exact)
     return [
-        number if not number or landed[number] == 1 or (is_exact and landed_exactly[number] == 1) else None
+        number if (number or 0) <= 0 or landed[number] == 1 or (is_exact and landed_exactly[number] == 1) else None
         for number, is_exact in zip(found, exact, strict=True)
     ]
 
@@ -77,6 +82,8 @@ def _match_one(segment: Segment, structures: Sequence[Structure], remembered: Ma
         elif candidates and candidates[0].name == segment.name and coded[0] not in candidates:
             return None
         return coded[0].id if len(coded) == 1 else None
+    if says_nothing(segment.name):
+        return None
     if candidates:
         clear = len(candidates) == 1 and not _contradict(code, candidates[0].code)
         return candidates[0].id if clear else None

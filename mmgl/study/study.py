@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -10,20 +10,23 @@ from mmgl.files import write_json
 from mmgl.imaging.grid import Array, Grid
 from mmgl.imaging.image_files import stem
 from mmgl.imaging.scan import Scan
-from mmgl.imaging.segmentation_files import place, read_segmentation
 from mmgl.messages import MMGLError
-from mmgl.structures import Colour, Structure
-from mmgl.study.cases import Case, ImageLike, Label, Use, absolute, as_images, clean_name, is_case_name
+from mmgl.structures import Structure
+from mmgl.study.cases import Case, ImageLike, Use, absolute, as_images, clean_name, is_case_name
+from mmgl.study.checks import Finding, answer, check
 from mmgl.study.document import read_document, to_document
-from mmgl.study.meanings import new_structure, remembered, settled, understand
+from mmgl.study.extents import Extent
+from mmgl.study.meanings import SAID
+from mmgl.study.questions import understood_label
 from mmgl.study.splits import choose_patients, pseudonym
-from mmgl.study.voxels import read_common_header, read_labelmap, read_scan
+from mmgl.study.structure_list import StructureList
+from mmgl.study.voxels import LabelVoxels, read_common_header, read_label, read_scan
 
 FILE = "study.json"
 
 
 @dataclass
-class Study:
+class Study(StructureList):
     """A folder with ``study.json``. Changes are in memory until ``save``; a change that fails changes nothing.
 
     Attributes:
@@ -31,12 +34,14 @@ class Study:
         structures: what is segmented, in the order of labelmap values: ``structures[i]`` is i + 1.
         cases: in the order they were added.
         next_id: the first structure id that was never used; ids are never given twice.
+        answered: keys of findings about the whole study that the user has answered.
     """
 
     folder: Path
     structures: tuple[Structure, ...] = ()
     cases: tuple[Case, ...] = ()
     next_id: int = 1
+    answered: tuple[str, ...] = ()
 
     @staticmethod
     def create(folder: str | Path) -> Study:
@@ -58,12 +63,13 @@ class Study:
         folder = folder.parent if folder.name == FILE and not folder.is_dir() else folder
         if not (folder / FILE).is_file():
             raise MMGLError("study.missing", path=folder)
-        structures, next_id, cases = read_document(folder / FILE)
-        return Study(folder, structures, cases, next_id)
+        structures, next_id, cases, answered = read_document(folder / FILE)
+        return Study(folder, structures, cases, next_id, answered)
 
     def save(self) -> None:
         """Write ``study.json``; the old one stays whole until the new one is."""
-        write_json(self.folder / FILE, to_document((self.structures, self.next_id, self.cases), self.folder))
+        contents = (self.structures, self.next_id, self.cases, self.answered)
+        write_json(self.folder / FILE, to_document(contents, self.folder))
 
     # Cases
 
@@ -153,6 +159,7 @@ class Study:
         said = dict(meanings or {})
         if case.label and case.label.path == absolute(label):
             names = {structure.id: structure.name for structure in self.structures}
+            names |= {number: words for words, number in SAID.items()}
             earlier = {key: names.get(number, "") for key, number in case.label.meanings.items()}
             said = {key: name for key, name in earlier.items() if key.split(" (value ")[0] not in said} | said
         grid = read_common_header(case.images, name).grid
@@ -180,57 +187,39 @@ class Study:
 
     def _with_label(self, case: Case, path: Path, said: Mapping[str, str], grid: Grid) -> Case:
         """Return the case with the label at ``path``, its new structures added to the study."""
-        painted = read_segmentation(path)
-        place(painted, grid, path)  # says where the label does not lie on its scan
-        segments = painted.segments
-        meanings, structures = understand(segments, self.structures, self.next_id, said, remembered(self.cases))
-        label = Label(path, settled(meanings, segments, self.structures, case.name, path))
-        self._set_structures(structures)
+        label, structures = understood_label(self, case, path, said, grid)
+        self.set_structures(structures)
         return replace(case, label=label)
 
-    # Structures
-
-    def add_structure(self, name: str, colour: Colour | None = None, terminology: str = "") -> Structure:
-        """Add a structure at the end of the list.
+    def set_extent(self, case: str, structure: str, extent: Extent | str) -> Case:
+        """Say how far a structure is labelled in a case, or raise ``study.unknown_...`` or ``study.unlabelled_case``.
 
         Raises:
-            MMGLError: ``study.duplicate_structure``.
-            ValueError: the name is blank.
+            ValueError: there is no such extent.
         """
-        structure = new_structure(self.structures, self.next_id, name, colour, terminology)
-        self._set_structures((*self.structures, structure))
-        return structure
+        changed, number = self.case(case), self.structure(structure).id
+        if changed.label is None:
+            raise MMGLError("study.unlabelled_case", case=case)
+        extents = {**changed.label.extents, number: Extent(extent)}
+        return self._put(replace(changed, label=replace(changed.label, extents=extents)))
 
-    def change_structure(self, changed: Structure) -> None:
-        """Put a structure with another name, colour or terminology in the place of the one with its id.
+    def set_patient(self, case: str, patient: str) -> Case:
+        """Say who a case is of, as a pseudonym; cases of one patient stay on one side of every split.
 
         Raises:
-            MMGLError: ``study.duplicate_structure`` or ``study.unknown_structure``.
+            ValueError: the patient is blank.
         """
-        if changed.id not in {structure.id for structure in self.structures}:
-            raise self._unknown_structure(changed.name)
-        self._set_structures(tuple(changed if changed.id == s.id else s for s in self.structures))
+        if not patient.strip():
+            raise ValueError("a patient must have a name")
+        return self._put(replace(self.case(case), patient=patient.strip()))
 
-    def remove_structure(self, name: str) -> None:
-        """Take a structure off the list, or raise ``study.unknown_structure``; what is painted of it is not trained."""
-        kept = tuple(structure for structure in self.structures if structure.name != name)
-        if len(kept) == len(self.structures):
-            raise self._unknown_structure(name)
-        self._set_structures(kept)
-        self.cases = tuple(case.without_structures({s.id for s in kept}) for case in self.cases)
+    def check(self, on_progress: Callable[[int, int], None] | None = None) -> list[Finding]:
+        """Return what is wrong, doubtful or to be asked before training, the gravest first (``checks.check``)."""
+        return check(self, on_progress)
 
-    def _set_structures(self, structures: tuple[Structure, ...]) -> None:
-        for i, structure in enumerate(structures):
-            if not structure.name.strip():
-                raise ValueError("a structure must have a name")
-            if any(structure.name == other.name for other in structures[:i]):
-                raise MMGLError("study.duplicate_structure", name=structure.name)
-        self.structures = structures
-        self.next_id = max([self.next_id, *(structure.id + 1 for structure in structures)])
-
-    def _unknown_structure(self, name: str) -> MMGLError:
-        names = ", ".join(structure.name for structure in self.structures) or "none"
-        return MMGLError("study.unknown_structure", name=name, structures=names)
+    def answer(self, finding: Finding, choice: str) -> None:
+        """Answer a question so that it is not asked again, or raise ``check.no_choice``."""
+        answer(self, finding, choice)
 
     # Voxels
 
@@ -242,14 +231,20 @@ class Study:
         """
         return read_scan(case)
 
-    def read_labelmap(self, case: Case) -> Array:
-        """Read the label of a case as (z, y, x) int32 on the grid of its scan: 0 background, i + 1 ``structures[i]``.
+    def read_label(self, case: Case) -> LabelVoxels:
+        """Read what is labelled on a case, and what is not, on the grid of its scan.
 
-        Segments that are not for training are background. Where segments overlap, the upper one in the file wins.
+        Segments that are not for training are as if they were not painted. Where segments overlap, the upper one in
+        the file wins. How far a structure is labelled is what was said (``set_extent``); where nothing was said, a
+        structure that is not painted is not labelled, and one that is painted on some slices is labelled on these.
 
         Raises:
-            MMGLError: ``study.unlabelled_case``, ``label.empty`` (no structure of the study is painted),
-                ``label.outside`` (not on the image), ``label.unreadable``, or, where the file has changed and has
-                segments it had not, ``label.unnamed_values`` or ``label.unknown_structure``.
+            MMGLError: ``study.unlabelled_case``, ``label.empty`` (no structure of the study is painted, and they are
+                not all absent), ``label.outside`` (not on the image), ``label.unreadable``, or, where the file has
+                changed and has segments it had not, ``label.unnamed_values`` or ``label.unknown_structure``.
         """
-        return read_labelmap(case, self.structures)
+        return read_label(case, self.structures)
+
+    def read_labelmap(self, case: Case) -> Array:
+        """Read the labelmap of ``read_label``: (z, y, x) int32, i + 1 for ``structures[i]``, negative if not known."""
+        return read_label(case, self.structures).labelmap

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 from mmgl.imaging.grid import Array
 from mmgl.imaging.reading import Header, read_case_scan, read_header
 from mmgl.imaging.scan import Scan
 from mmgl.imaging.segmentation_files import place, read_segmentation
 from mmgl.messages import MMGLError
-from mmgl.structures import Structure
-from mmgl.study.cases import Case, Image
+from mmgl.structures import UNLABELLED, Structure
+from mmgl.study.cases import BACKGROUND, NOT_LABELLED, Case, Image, Label
+from mmgl.study.extents import Extent, known_slices, pieces
 from mmgl.study.identity import segment_keys
+from mmgl.study.label_codes import Sets, encode
 from mmgl.study.meanings import settled
 
 
@@ -33,8 +36,24 @@ def read_scan(case: Case) -> Scan:
     return read_case_scan([(image.path, image.series or None) for image in case.images], case.name)
 
 
-def read_labelmap(case: Case, structures: Sequence[Structure]) -> Array:
-    """Return the label of a case on the grid of its scan, i + 1 for ``structures[i]`` (``Study.read_labelmap``)."""
+@dataclass(frozen=True)
+class LabelVoxels:
+    """What is labelled on a case, and what is not.
+
+    Attributes:
+        labelmap: (z, y, x) int32 on the grid of the scan; i + 1 for the study's ``structures[i]``, 0 background,
+            ``UNLABELLED`` where nothing is known, and -2 - i where it is background or one of ``sets[i]``.
+        sets: labelmap values of structures.
+        extents: of every structure, by its labelmap value.
+    """
+
+    labelmap: Array
+    sets: Sets
+    extents: Mapping[int, Extent]
+
+
+def read_label(case: Case, structures: Sequence[Structure]) -> LabelVoxels:
+    """Return the label of a case on the grid of its scan (``Study.read_label``)."""
     if case.label is None:
         raise MMGLError("study.unlabelled_case", case=case.name)
     path, first = case.label.path, case.images[0]
@@ -42,7 +61,37 @@ def read_labelmap(case: Case, structures: Sequence[Structure]) -> Array:
     meanings = settled(case.label.meanings, segmentation.segments, structures, case.name, path)
     placed = place(segmentation, read_header(first.path, first.series or None).grid, path)
     numbers = {structure.id: i + 1 for i, structure in enumerate(structures)}
+    numbers |= {BACKGROUND: len(structures) + 1, NOT_LABELLED: len(structures) + 2}
     labelmap = placed.labelmap([numbers.get(meanings[key], 0) for key in segment_keys(placed.segments)])
-    if not labelmap.any():
+    background = labelmap == numbers[BACKGROUND]
+    labelmap[labelmap == numbers[NOT_LABELLED]] = UNLABELLED
+    painted = labelmap > 0
+    labelmap[background] = 0
+    extents = label_extents(labelmap, case.label, structures, strokes=bool(background.any()))
+    if not (labelmap > 0).any() and not all(extent is Extent.ABSENT for extent in extents.values()):
         raise MMGLError("label.empty", path=path)
-    return labelmap
+    return LabelVoxels(*encode(labelmap, painted, extents), extents)
+
+
+def label_extents(
+    labelmap: Array, label: Label, structures: Sequence[Structure], *, strokes: bool = False
+) -> dict[int, Extent]:
+    """Return how far each structure is labelled, by its labelmap value: as the user said, else as the voxels tell.
+
+    Where nobody said anything, a structure that is not painted is not labelled, one that is painted on some slices is
+    labelled on these, and in a label with painted background (``strokes``) only what is painted counts.
+    """
+    found = pieces(labelmap, len(structures))
+    extents = {}
+    for value, structure in enumerate(structures, start=1):
+        extent = label.extents.get(structure.id)
+        if extent is None and strokes:
+            extent = Extent.PAINTED
+        elif extent is None and value in found:
+            extent = Extent.SLICES if known_slices(found[value]) else Extent.EVERYWHERE
+        elif value not in found and extent in (None, Extent.SLICES):
+            extent = Extent.NOWHERE
+        elif value in found and extent in (Extent.ABSENT, Extent.NOWHERE):
+            extent = Extent.EVERYWHERE  # painted since it was said
+        extents[value] = extent or Extent.NOWHERE
+    return extents

@@ -14,7 +14,7 @@ from mmgl.data.plan import Plan
 from mmgl.imaging.segmentation_files import write_picture
 from mmgl.inference.planes import fused_probabilities
 from mmgl.networks.unet import UNet
-from mmgl.structures import Structure
+from mmgl.structures import UNLABELLED, Structure
 from mmgl.training.preview import preview
 from mmgl.training.run import Run
 
@@ -102,9 +102,10 @@ def dice(found: Tensor, case: PreparedCase, structures: int) -> list[float]:
     if case.labelmap is None:
         return [float("nan")] * structures
     label = torch.from_numpy(case.labelmap.astype("int64"))
-    known = label >= 0
     scores = []
     for number in range(1, structures + 1):
+        hidden = [-2 - i for i, values in enumerate(case.sets) if number in values]
+        known = ~torch.isin(label, torch.tensor([UNLABELLED, *hidden]))
         a, b = (found == number) & known, label == number
         total = int(a.sum()) + int(b.sum())
         scores.append(2 * int((a & b).sum()) / total if total else float("nan"))

@@ -12,6 +12,7 @@ from mmgl.data.cache import PreparedCase
 from mmgl.data.plan import Plan
 from mmgl.data.slices import SliceSampler
 from mmgl.device import half_precision
+from mmgl.losses.marginal import sets_table
 from mmgl.methods.stage import Method, Stage
 from mmgl.structures import Structure
 from mmgl.training.budget import Budget
@@ -53,6 +54,7 @@ class Trainer:
     ) -> None:
         self.stop = stop or (lambda: False)
         self.method, self.slices, self.plan, self.run, self.device = method, slices, plan, run, device
+        self.sets = sets_table(slices.sets, len(structures), device)
         self.checker = Checker(checks, slices.cases, plan, structures, run, device)
         self.schedules: dict[str, Schedule] = {}
         self.segments = False  # whether a stage that learns to segment has begun
@@ -171,6 +173,7 @@ class Trainer:
     def _step(self, stage: Stage, optimiser: torch.optim.Optimizer, progress: float) -> dict[str, Tensor]:
         """Take one optimiser step and return the terms of its loss."""
         batch = stage.batch(self.slices, self.device)
+        batch.sets = self.sets
         with half_precision(self.device):
             terms = stage.loss(batch, progress)
         optimiser.zero_grad(set_to_none=True)

@@ -22,6 +22,7 @@ from mmgl.methods import METHODS, build_method
 from mmgl.model import Card, write_model
 from mmgl.study import Study
 from mmgl.study.cases import is_case_name
+from mmgl.study.checks import Severity
 from mmgl.training.budget import Budget
 from mmgl.training.check import means
 from mmgl.training.comparison import compare
@@ -59,7 +60,8 @@ def train(
             and a model are written, and ``run.stopped`` is raised.
 
     Raises:
-        MMGLError: there is no label, no such method, no such device, the name is taken, memory or disk are too small,
+        MMGLError: there is no label, no such method, no such device, the name is taken, a check of the study failed
+            (``check.failed``), memory or disk are too small,
             or training was stopped: ``run.stopped``, or ``run.stopped_early`` when it could not segment yet.
     """
     if method not in METHODS:
@@ -73,9 +75,16 @@ def train(
     for taken in (_model_file(study, name), study.folder / "runs" / name / "config.json"):
         if taken.exists():
             raise MMGLError("file.exists", path=taken)
+    findings = study.check()
+    if failed := [finding for finding in findings if finding.severity is Severity.ERROR]:
+        raise MMGLError("check.failed", count=len(failed), words=failed[0].words, findings=failed)
     run = Run(study.folder / "runs" / name, on_event)
     with run:
         asked = _asked(run, stop)
+        for finding in findings:
+            run.tell(
+                "finding", key=finding.key, severity=finding.severity.value, case=finding.case, words=finding.words
+            )
         plan, voxels = look_and_plan(study, where, run, asked, published)
         decided = {"plan": plan.to_json(), "voxels": voxels, "structures": _ids(study), "cases": _cases(study)}
         versions = {"mmgl": __version__, "torch": str(torch.__version__)}
