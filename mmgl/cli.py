@@ -1,4 +1,4 @@
-"""The command line: ``mmgl study|train|segment|evaluate|demo``. Heavy imports happen only in the command that runs."""
+"""The command line, ``mmgl COMMAND``. Heavy imports happen only in the command that runs."""
 
 from __future__ import annotations
 
@@ -203,23 +203,15 @@ def _interrupted(folder: Path, name: str) -> str:
 
 
 def _segment(options: argparse.Namespace) -> int:
-    """Segment every scan that can be: one that cannot is told of, and does not hold up the others."""
-    from mmgl.device import keep_memory
-    from mmgl.inference.files import segment_file
-    from mmgl.inference.predictor import Predictor
+    from mmgl.commands.segment import segment
 
-    keep_memory()
-    predictor = Predictor(options.model, options.device)
-    failed = 0
-    for scan in options.scans:
-        try:
-            written = segment_file(predictor, scan, options.output, options.format)
-        except MMGLError as error:
-            print(f"mmgl: {error}", file=sys.stderr)
-            failed = 1
-        else:
-            print(f"{scan} -> {written}", flush=True)
-    return failed
+    return segment(options)
+
+
+def _next(options: argparse.Namespace) -> None:
+    from mmgl.commands.next_scan import next_scan
+
+    next_scan(options)
 
 
 def _evaluate(options: argparse.Namespace) -> None:
@@ -272,6 +264,7 @@ COMMANDS: dict[str, Callable[[argparse.Namespace], int | None]] = {
     "study_show": _study_show,
     "train": _train,
     "segment": _segment,
+    "next": _next,
     "evaluate": _evaluate,
     "demo": _demo,
 }

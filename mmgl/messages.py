@@ -27,8 +27,7 @@ CATALOGUE: dict[str, str] = {
         "No image was found in the folder {path}. Choose one with DICOM, NIfTI, NRRD, MetaImage, PNG or JPEG files."
     ),
     "scan.not_one": (
-        "The folder {path} holds no DICOM series, and a folder of other files is not one scan. Name its files one by "
-        "one."
+        "The folder {path} holds no DICOM series, so it is not one scan. Give it alone to segment all scans in it."
     ),
     "scan.several_series": (
         "{path} holds {count} DICOM series and it is not said which one is meant. Choose one of: {series}."
@@ -139,6 +138,20 @@ CATALOGUE: dict[str, str] = {
         "{scan} would become {size} voxels of the size this model works at, which is too much for a computer's memory. "
         "Check the voxel size in its header, or crop it."
     ),
+    "segment.other_results": (
+        "{path} holds results of another model or of other options, and they would not compare. Choose another folder."
+    ),
+    "segment.same_folder": "The results cannot go into the folder of the scans, {path}. Choose another folder.",
+    "segment.shard": "'{shard}' does not say which part is meant. Write it as 2/8, the second of eight.",
+    "segment.shard_of_files": "Only a folder can be shared between processes. Give the folder of the scans.",
+    "segment.region": (
+        "The region of interest holds no voxel of the scan, which has {size}. Give ranges of its voxels, x, y and z."
+    ),
+    "segment.unknown_structure": "The model segments no structure called {name}. It has: {structures}.",
+    "segment.on_processor": (
+        "The memory of the graphics card is too small for this scan, so the processor segments it, which takes longer. "
+        "Close other programs that use the card."
+    ),
     "segment.one_slice": "A PNG file holds one slice and {path} has {count}. Choose another format for the result.",
     "method.unknown": "There is no method called {method}. The methods are: {methods}.",
     "device.unknown": "There is no device called {device}. Use cpu or cuda.",
@@ -155,6 +168,36 @@ CATALOGUE: dict[str, str] = {
     "stage.contrast": "Learning from your labels, and to recognise parts of a slice by themselves",
     "stage.consistency": "Learning from your labels, and to segment parts of a slice like the whole slice",
     "stage.segmentation": "Learning to segment",
+    # what may spoil a result
+    "fit.modality": "The scan says {found} and the model learned from {known}. Check the result, or choose its model.",
+    "fit.coarse": (
+        "Voxels across {plane} slices are {found} mm and the model learned from {known} mm. Details may be missing: "
+        "check the result."
+    ),
+    "fit.fine": (
+        "Voxels across {plane} slices are {found} mm and the model learned from {known} mm. Check the result, or "
+        "add such scans to its study."
+    ),
+    "fit.part": (
+        "Across {plane} slices the scan shows {found} mm and the model learned from {known} mm. What is cut off may be "
+        "taken for something else: check its ends."
+    ),
+    "fit.more": (
+        "Across {plane} slices the scan shows {found} mm and the model learned from {known} mm. It may find structures "
+        "where none are: choose a region of interest."
+    ),
+    "fit.intensity": (
+        "Channel {channel} of the scan is dark or bright in other places than those the model learned from. It may be "
+        "of another kind: check the result."
+    ),
+    # what was changed in a result
+    "tidy.largest": "{structure}: {pieces} smaller pieces taken away ({voxels} voxels).",
+    "tidy.filled": "{structure}: holes filled ({voxels} voxels).",
+    # what to label next
+    "next.nothing": "The study in {path} has no unlabelled scan. Add the scans you could label next.",
+    "next.novel": "It looks unlike every scan that is labelled.",
+    "next.doubtful": "The model is unsure of {structure}.",
+    "next.missing": "The model finds no {structure}.",
     # evaluating
     "evaluate.unknown_structure": "No file holds a structure called {name}. They hold: {found}.",
     "evaluate.nothing": "No case to evaluate: no file name of {results} is found in {references}.",
