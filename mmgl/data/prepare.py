@@ -18,8 +18,8 @@ from mmgl.messages import MMGLError
 MOST_VOXELS = 2**31
 """Voxels on the plan's grid beyond which a header is taken for wrong: 8 GB of float32, a cube with sides of 1290."""
 
-SLAB = 32 * 1024 * 1024
-"""Voxels that are resampled at once (128 MB of float32)."""
+SLAB = 16 * 1024 * 1024
+"""Voxels that are resampled at once (64 MB of float32)."""
 
 Box = tuple[tuple[int, int], tuple[int, int], tuple[int, int]]
 """First voxel and the one after the last, along z, y, x."""

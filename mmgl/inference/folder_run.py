@@ -160,8 +160,9 @@ class FolderRun:
         return tuple(written)
 
     def _clean(self, items: Sequence[Item]) -> None:
-        """Remove what a process that was killed left half written, once no other one can be writing."""
-        if all(self._table.state(item.target).done for item in items):
+        """Remove results that a killed process left half written, once no other process can be writing any."""
+        states = [self._table.state(item.target) for item in items]
+        if all(state.done or state.skipped for state in states):
             for left in self._output.rglob(".writing-*"):
-                if left.suffix != ".csv":
+                if OWN not in left.parts and left.suffix != ".csv":
                     left.unlink(missing_ok=True)

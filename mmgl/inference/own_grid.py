@@ -13,8 +13,8 @@ from mmgl.imaging.resampling import interpolation_matrix
 from mmgl.inference.fused import Fused
 from mmgl.inference.region import turned
 
-SLAB = 32 * 1024 * 1024
-"""Numbers of enlarged probabilities held at once (128 MB of float32)."""
+SLAB = 8 * 1024 * 1024
+"""Numbers of enlarged probabilities held at once (32 MB of float32)."""
 
 
 def labelmap_on_own_grid(probabilities: Fused | Tensor, grid: Grid, region: Box | None = None) -> Array:

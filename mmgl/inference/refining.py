@@ -15,8 +15,8 @@ POSSIBLE = 0.05
 MARGIN = 16
 """Pixels around what is possible that are looked at."""
 
-FITTED = Crf(appearance=2.0, appearance_mm=10.0, intensity=0.3, smoothness=1.0, smoothness_mm=2.0)
-"""Parameters that gave most on real check cases (benchmarks/segmenting/crf.py)."""
+FITTED = Crf(appearance=6.0, appearance_mm=30.0, intensity=0.3, smoothness=0.3, smoothness_mm=6.0)
+"""Parameters that gave most on check cases of ACDC (benchmarks/segmenting/crf.py)."""
 
 
 def refine_fused(fused: Fused, image: Tensor, grid: Grid, plan: Plan, crf: Crf = FITTED) -> None:

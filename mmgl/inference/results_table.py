@@ -28,11 +28,13 @@ class State:
 
     Attributes:
         done: its result, or the results of all its frames.
+        skipped: it has none for a reason that is in the table.
         frames: those whose results are there.
     """
 
     done: bool
-    frames: frozenset[int] = frozenset()
+    skipped: bool
+    frames: frozenset[int]
 
 
 class ResultsTable:
@@ -56,8 +58,8 @@ class ResultsTable:
             int(file.stem) for file in self._file(target).with_suffix("").glob("[0-9]*.json") if self._has_result(file)
         )
         if "frames" in row:
-            return State(frames >= set(range(row["frames"])), frames)
-        return State(bool(row.get("result")) and (self._output / row["result"]).is_file(), frames)
+            return State(frames >= set(range(row["frames"])), False, frames)
+        return State("result" in row and (self._output / row["result"]).is_file(), "skipped" in row, frames)
 
     def add(self, scan: str, target: str, written: Written, findings: Sequence[Finding], seconds: float) -> None:
         """Keep the row of a result.
