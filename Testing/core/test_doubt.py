@@ -6,16 +6,18 @@ import numpy as np
 import pytest
 import torch
 from models import RANGES, STRUCTURES
-from phantoms import ball_scan
+from phantoms import ball_scan, ball_study
 
+from mmgl import Budget, Predictor, train
 from mmgl.data.facts import Ranges, scan_facts
 from mmgl.data.plan import PLANES, Normalisation, Plan
 from mmgl.imaging.grid import Grid
 from mmgl.imaging.scan import Scan
 from mmgl.inference import doubt as doubt_module
-from mmgl.inference.doubt import CHECK, Doubt, StructureDoubt, doubt_of, entropy, usual_doubts
+from mmgl.inference.doubt import CHECK, Doubt, StructureDoubt, doubt_of, entropy
 from mmgl.inference.fit import fit
 from mmgl.inference.fused import Fused
+from mmgl.inference.usual import usual_doubts
 
 PLAN = Plan((None, 1.0, 1.0), ("axial",), 32, (Normalisation("scan"),), scans=RANGES)
 
@@ -150,3 +152,15 @@ def test_ranges_survive_json():
     assert Plan.from_json(PLAN_OF_BALLS.to_json()) == PLAN_OF_BALLS
     with pytest.raises(ValueError, match="its plan"):
         Plan.from_json({**PLAN.to_json(), "scans": {"spacing": 3}})
+
+
+def test_training_leaves_what_is_usual_on_the_check_cases_in_the_card(tmp_path):
+    study = ball_study(tmp_path, labelled=1, unlabelled=0, checks=1)
+    segmenter = Predictor(train(study, method="supervised", budget=Budget(2, None), device="cpu"), "cpu")
+    results = [segmenter.result(study.read_scan(case)).doubt for case in study.checks]
+    wanted = usual_doubts(results)
+    assert set(segmenter.card.doubts) == set(wanted)
+    for name, doubt in segmenter.card.doubts.items():
+        assert doubt == pytest.approx(wanted[name], abs=0.02)  # training may use another precision
+    assert segmenter.card.plan.scans == Ranges.of([scan_facts("", study.read_scan(case)) for case in study.labelled])
+    assert all(segmenter.fit(study.read_scan(case)) == [] for case in study.checks)

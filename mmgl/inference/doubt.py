@@ -7,7 +7,7 @@ them is sure, so the entropy of the mean is the mean of the entropies plus the d
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -21,9 +21,6 @@ from mmgl.structures import Structure
 
 CHECK = 0.25
 """Doubt from which a structure is to be checked where the model does not say what is usual for it."""
-
-USUAL = 0.75
-"""Share of the check cases whose doubt counts as usual."""
 
 SURE = 0.1
 """A voxel that is less doubtful than that counts as sure, or else the whole of the background would add up."""
@@ -146,14 +143,6 @@ def _worst(
             name = structures[int(wrong[row].argmax())].name
             chosen.append(DoubtfulSlice(PLANES[axis], own_axis, index, name, round(float(total[row]) * pixel, 1)))
     return tuple(chosen)
-
-
-def usual_doubts(doubts: Sequence[Doubt]) -> dict[str, float]:
-    """Return the doubt of each structure that most check cases do not exceed; none where it was never found."""
-    found: dict[str, list[float]] = {}
-    for structure in (s for doubt in doubts for s in doubt.structures if s.doubt < 1):
-        found.setdefault(structure.structure, []).append(structure.doubt)
-    return {name: round(float(np.quantile(values, USUAL)), 4) for name, values in found.items()}
 
 
 def entropy(fused: Fused) -> Tensor:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TypeVar
 
@@ -15,6 +16,7 @@ from mmgl.data.facts import ScanFacts, scan_facts
 from mmgl.data.plan import Plan, make_plan
 from mmgl.data.slices import SliceSampler
 from mmgl.device import choose_device, free_memory
+from mmgl.inference.usual import doubts_on_check_cases
 from mmgl.messages import MMGLError
 from mmgl.methods import METHODS, build_method
 from mmgl.model import Card, write_model
@@ -122,7 +124,9 @@ def _run(study: Study, name: str, run: Run, device: torch.device, stop: Callable
     trainer.resume()
     trainer.fit(Budget(config["steps"], config["minutes"]))
     weights = run.load("best")[0] if run.has("best") else built.network.state_dict()
-    card = _card(study, name, plan, method, trainer.scores)
+    built.network.load_state_dict(weights)
+    doubts = doubts_on_check_cases(built.network, checks, plan, study.structures, device)
+    card = replace(_card(study, name, plan, method, trainer.scores), doubts=doubts)
     model_file = _model_file(study, name)
     write_model(model_file, card, {k: v.detach().cpu().numpy() for k, v in weights.items()})
     run.tell("model", model=model_file.name, dice=card.scores)
