@@ -191,6 +191,10 @@ CATALOGUE: dict[str, str] = {
         "of another kind: check the result."
     ),
     # what was changed in a result
+    "refine.changed": (
+        "{structure}: refining changed its volume by {percent} %, more than sharpening should. Compare with the result "
+        "without it."
+    ),
     "tidy.largest": "{structure}: {pieces} smaller pieces taken away ({voxels} voxels).",
     "tidy.filled": "{structure}: holes filled ({voxels} voxels).",
     # what to label next

@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-from models import predictor, random_model
+from models import STRUCTURES, predictor, random_model
 from phantoms import ball_scan
 
 from mmgl.data import prepare
@@ -13,8 +13,10 @@ from mmgl.data.plan import PLANES, Normalisation, Plan
 from mmgl.device import _bfloat16_is_faster, fastest_precision
 from mmgl.imaging.grid import Grid
 from mmgl.imaging.scan import Scan
+from mmgl.inference.fused import Fused
 from mmgl.inference.planes import fuse
 from mmgl.inference.predictor import Predictor, fold_norms, network_of
+from mmgl.inference.refining import refine_fused
 from mmgl.inference.region import on_plan
 from mmgl.inference.settings import Settings
 from mmgl.messages import MMGLError
@@ -168,3 +170,19 @@ def test_refining_and_a_finer_grid_go_through(tmp_path):
     refined = segmenter.result(scan, Settings(refine=True)).labelmap
     changed = (refined != plain).mean()
     assert 0 < changed < 0.5
+
+
+def test_refining_tells_when_it_takes_much_away():
+    """A small structure the network is unsure of, without an edge around it: the field gives it away."""
+    plan = Plan((None, 1.0, 1.0), ("axial",), 32, (Normalisation("scan"),))
+    probabilities = torch.zeros(3, 2, 20, 20)
+    probabilities[0] = 0.98
+    probabilities[1:] = 0.01
+    probabilities[:, :, 9:11, 9:11] = torch.tensor([0.45, 0.01, 0.54])[:, None, None, None]
+    probabilities[:, :, 2:7, 2:16] = torch.tensor([0.01, 0.98, 0.01])[:, None, None, None]
+    image = torch.zeros(1, 2, 20, 20)
+    image[:, :, 2:7, 2:16] = 5.0
+    fused = Fused.of(probabilities)
+    (finding,) = refine_fused(fused, image, Grid((2, 20, 20)), plan, STRUCTURES)
+    assert finding.parameters == {"structure": "Core", "percent": -100}
+    assert fused.tensor().argmax(0)[0, 4, 8] == 1

@@ -81,7 +81,7 @@ def mean_dice(predictor: Predictor, cases: list[tuple[object, ...]], crf: Crf | 
     for grid, image, labelmap, fused in cases:
         changed = copy.deepcopy(fused)
         if crf:
-            refine_fused(changed, image, grid, predictor.card.plan, crf)
+            refine_fused(changed, image, grid, predictor.card.plan, crf=crf)
         found = changed.tensor().argmax(0).numpy()
         for value in range(1, len(predictor.structures) + 1):
             a, b = found == value, labelmap == value

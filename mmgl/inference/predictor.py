@@ -111,7 +111,7 @@ class Predictor:
             torch.cuda.empty_cache()
             fused = self._fuse(image, start, whole, settings.mirror, progress)
         if settings.refine:
-            refine_fused(fused, image, scan.grid, plan)
+            findings += refine_fused(fused, image, scan.grid, plan, self.structures)
         return fused, findings
 
     def finish(self, fused: Fused, scan: Scan, settings: Settings, findings: list[Finding]) -> Result:
