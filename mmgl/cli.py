@@ -1,4 +1,4 @@
-"""The command line: ``mmgl study|train|segment|evaluate|demo``. Heavy imports happen only in the command that runs."""
+"""The command line, ``mmgl COMMAND``. Heavy imports happen only in the command that runs."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ import io
 import os
 import sys
 from collections.abc import Callable, Sequence
-from contextlib import nullcontext
 from pathlib import Path
 
 from mmgl.commands.study import COMMANDS as STUDY_COMMANDS
@@ -53,32 +52,15 @@ def _unwritable(error: OSError) -> MMGLError:
 
 
 def _segment(options: argparse.Namespace) -> int:
-    """Segment every scan that can be: one that cannot is told of, and does not hold up the others."""
-    from mmgl.device import keep_memory
-    from mmgl.inference.files import segment_file
-    from mmgl.inference.predictor import Predictor
-    from mmgl.jobs import Record
-    from mmgl.manners import awake
+    from mmgl.commands.segment import segment
 
-    keep_memory()
-    failed = 0
-    with awake(), Record(options.record) if options.record else nullcontext() as record:
-        predictor = Predictor(options.model, options.device)
-        for done, scan in enumerate(options.scans, start=1):
-            if record and record.stop_asked():
-                raise MMGLError("segment.stopped", done=done - 1, of=len(options.scans))
-            try:
-                written = segment_file(predictor, scan, options.output, options.format)
-            except MMGLError as error:
-                print(f"mmgl: {error}", file=sys.stderr)
-                failed = 1
-                told = {"key": error.key, "words": str(error)}
-            else:
-                print(f"{scan} -> {written}", flush=True)
-                told = {"written": str(written)}
-            if record:
-                record.tell("segmented", done=done, of=len(options.scans), scan=str(scan), **told)
-    return failed
+    return segment(options)
+
+
+def _next(options: argparse.Namespace) -> None:
+    from mmgl.commands.next_scan import next_scan
+
+    next_scan(options)
 
 
 def _evaluate(options: argparse.Namespace) -> None:
@@ -126,6 +108,7 @@ COMMANDS: dict[str, Callable[[argparse.Namespace], int | None]] = {
     **STUDY_COMMANDS,
     "train": run_train,
     "segment": _segment,
+    "next": _next,
     "evaluate": _evaluate,
     "demo": _demo,
 }

@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 from mmgl.check_messages import CHECKS
+from mmgl.finding_messages import FINDINGS
 
 CATALOGUE: dict[str, str] = {
     # files
@@ -29,8 +30,7 @@ CATALOGUE: dict[str, str] = {
         "No image was found in the folder {path}. Choose one with DICOM, NIfTI, NRRD, MetaImage, PNG or JPEG files."
     ),
     "scan.not_one": (
-        "The folder {path} holds no DICOM series, and a folder of other files is not one scan. Name its files one by "
-        "one."
+        "The folder {path} holds no DICOM series, so it is not one scan. Give it alone to segment all scans in it."
     ),
     "scan.several_series": (
         "{path} holds {count} DICOM series and it is not said which one is meant. Choose one of: {series}."
@@ -180,6 +180,20 @@ CATALOGUE: dict[str, str] = {
         "Check the voxel size in its header, or crop it."
     ),
     "segment.stopped": "Stopped after {done} of {of} scans; their results are kept.",
+    "segment.other_results": (
+        "{path} holds results of another model or of other options, and they would not compare. Choose another folder."
+    ),
+    "segment.same_folder": "The results cannot go into the folder of the scans, {path}. Choose another folder.",
+    "segment.shard": "'{shard}' does not say which part is meant. Write it as 2/8, the second of eight.",
+    "segment.shard_of_files": "Only a folder can be shared between processes. Give the folder of the scans.",
+    "segment.region": (
+        "The region of interest holds no voxel of the scan, which has {size}. Give ranges of its voxels, x, y and z."
+    ),
+    "segment.unknown_structure": "The model segments no structure called {name}. It has: {structures}.",
+    "segment.on_processor": (
+        "The memory of the graphics card is too small for this scan, so the processor segments it, which takes longer. "
+        "Close other programs that use the card."
+    ),
     "segment.one_slice": "A PNG file holds one slice and {path} has {count}. Choose another format for the result.",
     "method.unknown": "There is no method called {method}. The methods are: {methods}.",
     "device.unknown": "There is no device called {device}. Use cpu or cuda.",
@@ -207,32 +221,6 @@ CATALOGUE: dict[str, str] = {
     "stage.contrast": "Learning from your labels, and to recognise parts of a slice by themselves",
     "stage.consistency": "Learning from your labels, and to segment parts of a slice like the whole slice",
     "stage.segmentation": "Learning to segment",
-    # did it work?
-    "verdict.good": "{structure}: good (Dice {dice:.2f} on {cases} check cases).",
-    "verdict.fair": "{structure}: fair, expect to correct it (Dice {dice:.2f} on {cases} check cases).",
-    "verdict.poor": "{structure}: poor (Dice {dice:.2f} on {cases} check cases). Label it in more scans.",
-    "verdict.missed": (
-        "{structure}: not learned (Dice {dice:.2f} on {cases} check cases), though it is labelled in {labelled} scans. "
-        "Look whether the same is painted in all of them, or train longer."
-    ),
-    "verdict.one_scan": (
-        "{structure}: not learned (Dice {dice:.2f} on {cases} check cases), as it is labelled in one scan only. Label "
-        "it in 3 more."
-    ),
-    "verdict.unlabelled": "{structure}: not learned, as no training scan shows it. Label it in 3 scans.",
-    "verdict.unchecked": (
-        "{structure}: learned from {labelled} scans and not checked, as no check case shows it. Look at its results."
-    ),
-    "verdict.few": "Checked on {cases} scans only, too few to trust the numbers. Hold out 3 or more.",
-    "verdict.self": (
-        "The model cannot even reproduce {case}, which it was trained on (Dice {dice:.2f}). It needs more time, or the "
-        "labels contradict one another: look at them."
-    ),
-    "compare.better": "{name} is better than {other}: Dice {new:.3f} against {old:.3f} on {cases} check cases. Use it.",
-    "compare.same": "{name} is as good as {other}: Dice {new:.3f} against {old:.3f} on {cases} check cases.",
-    "compare.worse": (
-        "{other} is better than {name}: Dice {old:.3f} against {new:.3f} on {cases} check cases. Go on using {other}."
-    ),
     # evaluating
     "evaluate.unknown_structure": "No file holds a structure called {name}. They hold: {found}.",
     "evaluate.nothing": "No case to evaluate: no file name of {results} is found in {references}.",
@@ -241,6 +229,7 @@ CATALOGUE: dict[str, str] = {
         "compared. Give both the same names or values."
     ),
     **CHECKS,
+    **FINDINGS,
 }
 
 

@@ -38,6 +38,7 @@ class Card:
         method: its name on the command line.
         cases: how many were ``labelled``, ``unlabelled`` and ``check``.
         scores: Dice on the check cases by structure name; empty when none were held out.
+        doubts: how doubtful a structure usually is, by name, from the check cases; empty when that is not known.
         versions: of what made it.
         created: date, ISO 8601.
         weights: SHA-256 of the weights.
@@ -52,6 +53,7 @@ class Card:
     versions: Mapping[str, str] = field(default_factory=dict)
     created: str = ""
     weights: str = ""
+    doubts: Mapping[str, float] = field(default_factory=dict)
 
     def to_json(self) -> dict[str, Any]:
         """Return the card as a dictionary that JSON can hold."""
@@ -67,6 +69,7 @@ class Card:
             "versions": dict(self.versions),
             "created": self.created,
             "weights": self.weights,
+            "doubts": dict(self.doubts),
         }
 
     @staticmethod
@@ -88,6 +91,7 @@ class Card:
                 versions={str(k): str(v) for k, v in value["versions"].items()},
                 created=str(value["created"]),
                 weights=str(value["weights"]),
+                doubts={str(k): float(v) for k, v in value.get("doubts", {}).items()},
             )
         except (KeyError, TypeError, AttributeError) as error:
             raise ValueError(f"its card is incomplete ({error})") from error

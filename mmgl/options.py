@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import math
+import re
 from pathlib import Path
 
 from mmgl import __version__
@@ -23,6 +24,7 @@ def build_parser() -> argparse.ArgumentParser:
     _add_study(commands)
     _add_train(commands)
     _add_segment(commands)
+    _add_next(commands)
     _add_evaluate(commands)
     _add_demo(commands)
     return parser
@@ -140,8 +142,19 @@ def _add_train(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
 def _add_segment(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     segment = commands.add_parser("segment", help="segment scans with a model")
     segment.add_argument("model", type=Path, help="the .mmgl file")
-    segment.add_argument("scans", type=Path, nargs="+", help="scans; a folder that holds DICOM files is one scan")
-    segment.add_argument("--output", type=Path, required=True, help="folder for the results; nothing is overwritten")
+    segment.add_argument(
+        "scans",
+        type=Path,
+        nargs="+",
+        metavar="SCAN",
+        help="scans and sequences; a folder that holds DICOM files is one scan, any other folder all scans below it",
+    )
+    segment.add_argument(
+        "--output",
+        type=Path,
+        required=True,
+        help="folder for the results; nothing is overwritten, and the same command goes on where it was left",
+    )
     segment.add_argument(
         "--format",
         default="seg.nrrd",
@@ -150,7 +163,30 @@ def _add_segment(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
     )
     segment.add_argument("--device", default="auto", help="auto, cpu or cuda")
     segment.add_argument("--record", type=Path, metavar="FOLDER", help="gets status and events, for who follows it")
+    segment.add_argument("--structures", nargs="+", default=[], metavar="NAME", help="only these (default all)")
+    segment.add_argument(
+        "--region", type=_region, metavar="X:X,Y:Y,Z:Z", help="only these voxels, such as 100:300,80:280,20:60"
+    )
+    for option, words in (("--largest-piece", "keep only the largest piece"), ("--fill-holes", "fill the holes")):
+        segment.add_argument(option, nargs="*", metavar="NAME", help=f"{words} of these structures, or of all")
+    segment.add_argument("--finer", action="store_true", help="smooth surfaces across thick slices, on a finer grid")
+    segment.add_argument("--mirror", action="store_true", help="average every slice with its mirror image")
+    segment.add_argument("--refine", action="store_true", help="sharpen borders with a dense CRF")
+    segment.add_argument("--smooth", action="store_true", help="sequences: let neighbouring frames count too")
+    segment.add_argument("--doubt", action="store_true", help="write a map of doubt beside each result")
+    segment.add_argument(
+        "--shard", default="", metavar="2/8", help="this part of a folder; env: as torchrun or a SLURM array says"
+    )
     segment.set_defaults(command="segment")
+
+
+def _add_next(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    following = commands.add_parser("next", help="say which unlabelled scans of a study to label next, and why")
+    following.add_argument("study", type=Path, help="folder of the study")
+    following.add_argument("model", type=Path, help="the .mmgl file")
+    following.add_argument("--count", type=int, default=5, help="how many to name (default 5)")
+    following.add_argument("--device", default="auto", help="auto, cpu or cuda")
+    following.set_defaults(command="next")
 
 
 def _add_evaluate(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -192,6 +228,15 @@ def _count(text: str) -> int:
     if value < 1:
         raise argparse.ArgumentTypeError(f"{text} is not a number of patients")
     return value
+
+
+def _region(text: str) -> tuple[tuple[int, int], tuple[int, int], tuple[int, int]]:
+    """Return ranges along z, y, x from those written along x, y, z."""
+    found = re.fullmatch(",".join(["([0-9]{1,6}):([0-9]{1,6})"] * 3), text)
+    if not found:
+        raise argparse.ArgumentTypeError(f"{text} does not say which voxels; write it as 100:300,80:280,20:60")
+    x, x_end, y, y_end, z, z_end = (int(number) for number in found.groups())
+    return (z, z_end), (y, y_end), (x, x_end)
 
 
 def _share(text: str) -> float:

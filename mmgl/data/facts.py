@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -21,6 +23,11 @@ class ChannelFacts:
     high: float
     mean: float
     deviation: float
+
+    @property
+    def brightness(self) -> float:
+        """Where the mean lies between ``low`` (0) and ``high`` (1), whatever the units."""
+        return (self.mean - self.low) / (self.high - self.low) if self.high > self.low else 0.5
 
 
 @dataclass(frozen=True)
@@ -44,10 +51,63 @@ class ScanFacts:
     painted: tuple[float, float, float] | None = None
 
 
+@dataclass(frozen=True)
+class Ranges:
+    """What the scans of a study have in common, to tell later whether another scan is one of their kind.
+
+    Attributes:
+        spacing, extent: mm, the smallest and the largest along canonical z, y, x.
+        modalities: all that were said.
+        brightness: of each channel the lowest and the highest of ``ChannelFacts.brightness``.
+        values: of each channel the smallest ``low`` and the largest ``high``.
+    """
+
+    spacing: tuple[tuple[float, float], ...]
+    extent: tuple[tuple[float, float], ...]
+    modalities: tuple[str, ...]
+    brightness: tuple[tuple[float, float], ...]
+    values: tuple[tuple[float, float], ...]
+
+    @staticmethod
+    def of(facts: Sequence[ScanFacts]) -> Ranges:
+        """Return the ranges of at least one scan, all of as many channels."""
+        channels = list(zip(*(scan.channels for scan in facts), strict=True))
+        return Ranges(
+            _ranges([scan.spacing for scan in facts]),
+            _ranges([[n * s for n, s in zip(scan.size, scan.spacing, strict=True)] for scan in facts]),
+            tuple(sorted({scan.modality for scan in facts if scan.modality})),
+            _ranges([[channel.brightness for channel in scan.channels] for scan in facts]),
+            tuple((min(c.low for c in same), max(c.high for c in same)) for same in channels),
+        )
+
+    @staticmethod
+    def from_json(value: Any) -> Ranges:
+        """Return the ranges that JSON made of them.
+
+        Raises:
+            ValueError, KeyError, TypeError: it is none.
+        """
+        pairs = {
+            key: tuple((float(low), float(high)) for low, high in value[key])
+            for key in ("spacing", "extent", "brightness", "values")
+        }
+        return Ranges(**pairs, modalities=tuple(str(m) for m in value["modalities"]))
+
+
+def _ranges(rows: Sequence[Sequence[float]]) -> tuple[tuple[float, float], ...]:
+    """Return the smallest and the largest of each column."""
+    return tuple((float(min(column)), float(max(column))) for column in zip(*rows, strict=True))
+
+
 def channel_facts(channel: Array) -> ChannelFacts:
     """Return the facts of one channel (z, y, x), from at most about ``VOXELS`` evenly spread voxels."""
     flat = channel.reshape(-1)
-    values = np.sort(flat[:: max(1, flat.size // VOXELS)].astype(np.float32))
+    return spread_facts(flat[:: max(1, flat.size // VOXELS)])
+
+
+def spread_facts(values: Array) -> ChannelFacts:
+    """Return the facts of a channel from values of evenly spread voxels."""
+    values = np.sort(values.astype(np.float32))
     low, high = np.percentile(values, [0.5, 99.5])
     middle = np.clip(values, low, high)
     return ChannelFacts(float(low), float(high), float(middle.mean()), float(middle.std()))

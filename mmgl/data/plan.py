@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from mmgl.data.facts import ScanFacts
+from mmgl.data.facts import Ranges, ScanFacts
 from mmgl.messages import MMGLError
 
 PLANES = ("axial", "coronal", "sagittal")
@@ -58,6 +58,7 @@ class Plan:
     batch: slices in a training step.
     pictures: 2-D pictures without millimetres: their longer side becomes ``slice_size`` pixels.
     published: the network layers and learning rates of the paper instead of ours.
+    scans: what the scans have in common that it was made for; None in plans of earlier versions.
     """
 
     spacing: Spacing
@@ -69,6 +70,7 @@ class Plan:
     batch: int = 16
     pictures: bool = False
     published: bool = False
+    scans: Ranges | None = None
 
     @property
     def channels(self) -> int:
@@ -109,6 +111,7 @@ class Plan:
                 batch=int(value["batch"]),
                 pictures=bool(value["pictures"]),
                 published=bool(value["published"]),
+                scans=Ranges.from_json(value["scans"]) if value.get("scans") else None,
             )
         except (KeyError, TypeError, ValueError) as error:
             raise ValueError(f"its plan is incomplete ({error})") from error
@@ -180,6 +183,7 @@ def make_plan(facts: Sequence[ScanFacts], *, free_memory: int, on_gpu: bool, pub
         batch=fitting_batch(free_memory, width, slice_size, on_gpu=on_gpu),
         pictures=pictures,
         published=published,
+        scans=Ranges.of(facts),
     )
 
 

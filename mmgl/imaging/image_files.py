@@ -115,19 +115,25 @@ def read_information(path: Path) -> ImageFile:
     return _open(path)[0]
 
 
-def read_image(path: Path) -> tuple[ImageFile, Array]:
+def read_image(path: Path, sequence: bool = False) -> tuple[ImageFile, Array]:
     """Return the header and the voxels (channels, z, y, x) of an image file, with the stored dtype.
+
+    Args:
+        path: the file.
+        sequence: whether it may hold a sequence, the frames of which are then its channels.
 
     Raises:
         MMGLError: as ``read_information``, or ``scan.not_numbers``.
     """
-    header, reader = _open(path)
+    header, reader = _open(path, sequence)
     _check_ending(path, header)
     with quiet():
         try:
             image = reader.Execute()
         except RuntimeError as error:
             raise failure(path, error) from error
+    if image.GetDimension() > 3:
+        return header, sitk.GetArrayFromImage(image).reshape(-1, *header.grid.size)
     return header, array_of(image)[: header.channels]
 
 
@@ -152,7 +158,7 @@ def _last_words(text: str) -> str:
     return chosen.rstrip(".")[:200]
 
 
-def _open(path: Path) -> tuple[ImageFile, sitk.ImageFileReader]:
+def _open(path: Path, sequence: bool = False) -> tuple[ImageFile, sitk.ImageFileReader]:
     """Return the checked header of a file, and the reader that can read its voxels."""
     try:
         str(path).encode()
@@ -175,15 +181,15 @@ def _open(path: Path) -> tuple[ImageFile, sitk.ImageFileReader]:
             reader.ReadImageInformation()
         except RuntimeError as error:
             raise failure(path, error) from error
-    return _checked(path, reader), reader
+    return _checked(path, reader, sequence), reader
 
 
-def _checked(path: Path, reader: sitk.ImageFileReader) -> ImageFile:
+def _checked(path: Path, reader: sitk.ImageFileReader, sequence: bool) -> ImageFile:
     """Return the header of a file after the checks that need no voxels."""
     size, grid, channels = reader.GetSize(), grid_of(reader), reader.GetNumberOfComponents()
     if min(size) == 0:
         raise MMGLError("scan.empty", path=path, size=" x ".join(map(str, size)))
-    if (frames := math.prod(size[3:])) > 1:
+    if (frames := math.prod(size[3:])) > 1 and not (sequence and channels == 1):
         raise MMGLError("scan.four_dimensional", path=path, frames=frames)
     if not all(math.isfinite(spacing) and spacing > 0 for spacing in grid.spacing):
         raise MMGLError("scan.unreadable", path=path, reason="the size of its voxels is not known")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,7 +17,7 @@ from mmgl.messages import MMGLError
 MOST = 1e30
 """Beyond this, numbers stop being intensities: their squares overflow."""
 
-__all__ = ["Header", "find_series", "read_case_scan", "read_header", "read_scan"]
+__all__ = ["Header", "find_series", "read_case_scan", "read_frames", "read_header", "read_scan"]
 
 
 @dataclass(frozen=True)
@@ -73,6 +73,23 @@ def read_scan(path: Path, series: str | None = None) -> Scan:
     return Scan(array, file.grid, _modality(file))
 
 
+def read_frames(path: Path) -> Iterator[Scan]:
+    """Yield the frames of a sequence of images of one channel in a file, in their order; a single scan is one frame.
+
+    Raises:
+        MMGLError: as ``read_scan``, but for ``scan.four_dimensional``, which is left to sequences of several channels
+            and of DICOM files.
+    """
+    if path.is_dir():
+        yield read_scan(path)
+        return
+    file, array = read_image(path, sequence=True)
+    many = len(array) > file.channels or _is_list(file)
+    for frame in array[:, None] if many else array[None]:
+        _check_numbers(path, frame)
+        yield Scan(frame, file.grid, _modality(file))
+
+
 def read_case_scan(paths: Sequence[tuple[Path, str | None]], case: str) -> Scan:
     """Return one scan from several files on the same grid, whose channels follow one another.
 
@@ -97,8 +114,13 @@ def read_case_scan(paths: Sequence[tuple[Path, str | None]], case: str) -> Scan:
 
 def _refuse_sequence(file: ImageFile) -> None:
     """Refuse a sequence of Slicer, whose frames ITK takes for the components of a voxel."""
-    if file.channels > 1 and file.keys.get("NRRD_kinds[pixel]") == "list":
+    if _is_list(file):
         raise MMGLError("scan.four_dimensional", path=file.path, frames=file.channels)
+
+
+def _is_list(file: ImageFile) -> bool:
+    """Return whether the components of a voxel are the frames of a sequence of Slicer."""
+    return file.channels > 1 and file.keys.get("NRRD_kinds[pixel]") == "list"
 
 
 def _modality(file: ImageFile) -> str:

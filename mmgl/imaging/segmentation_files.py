@@ -19,7 +19,7 @@ from mmgl.imaging.segmentation import Segment, Segmentation
 from mmgl.messages import MMGLError
 from mmgl.structures import Structure
 
-__all__ = ["place", "read_segmentation", "write_labelmap", "write_picture", "write_segmentation"]
+__all__ = ["place", "read_segmentation", "write_labelmap", "write_map", "write_picture", "write_segmentation"]
 
 MOST_VALUES = 65535
 """Different values in a layer beyond which it is taken for an image."""
@@ -105,6 +105,15 @@ def write_picture(path: Path, rgb: Array, overwrite: bool = False) -> None:
     if rgb.ndim != 3 or rgb.shape[-1] != 3 or rgb.dtype != np.uint8:
         raise ValueError(f"a picture is (y, x, 3) of uint8, not {rgb.shape} of {rgb.dtype}")
     _write(path, sitk.GetImageFromArray(np.ascontiguousarray(rgb), isVector=True), overwrite)
+
+
+def write_map(path: Path, values: Array, grid: Grid, overwrite: bool = False) -> None:
+    """Write a map (z, y, x) of numbers, such as doubt, as float32.
+
+    Raises:
+        MMGLError: ``file.exists`` or ``file.unwritable``.
+    """
+    _write(path, image_of(values.astype(np.float32, copy=False), grid), overwrite)
 
 
 def _write(path: Path, image: sitk.Image, overwrite: bool) -> None:

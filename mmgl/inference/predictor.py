@@ -5,18 +5,32 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import torch
+from torch import Tensor, nn
+from torch.nn.utils import fuse_conv_bn_eval
 
-from mmgl.data.prepare import prepare_scan
-from mmgl.device import choose_device
-from mmgl.imaging.grid import Array
+from mmgl.data.prepare import Box, plan_size, prepare_scan
+from mmgl.device import choose_device, fastest_precision
+from mmgl.finding import Finding
+from mmgl.imaging.grid import Array, Size
 from mmgl.imaging.scan import Scan
-from mmgl.inference.own_grid import labelmap_on_own_grid
-from mmgl.inference.planes import fused_probabilities
+from mmgl.inference.doubt import doubt_of, entropy
+from mmgl.inference.finer import finer
+from mmgl.inference.fit import fit
+from mmgl.inference.fused import Fused
+from mmgl.inference.own_grid import labelmap_on_own_grid, map_on_own_grid
+from mmgl.inference.planes import fuse
+from mmgl.inference.refining import refine_fused
+from mmgl.inference.region import checked, on_plan
+from mmgl.inference.settings import Result, Settings
+from mmgl.inference.tidy import thick_axis, tidy
 from mmgl.messages import MMGLError
 from mmgl.model import Card, read_model
 from mmgl.networks.unet import UNet
 from mmgl.structures import Structure
+
+Progress = Callable[[float], None]
 
 
 class Predictor:
@@ -38,34 +52,125 @@ class Predictor:
             self.network.load_state_dict({name: torch.from_numpy(array) for name, array in weights.items()})
         except RuntimeError as error:
             raise MMGLError("model.invalid", path=path, problem="its weights do not fit its plan") from error
-        self.network.to(self.device, memory_format=torch.channels_last).eval()  # type: ignore[call-overload]
+        fold_norms(self.network.eval())
+        self.network.to(self.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
 
     @property
     def structures(self) -> tuple[Structure, ...]:
         """The structures it segments: value i + 1 of a labelmap is ``structures[i]``."""
         return self.card.structures
 
-    def segment(self, scan: Scan, progress: Callable[[float], None] | None = None) -> Array:
-        """Return the labelmap (z, y, x) of a scan on its own grid.
+    def fit(self, scan: Scan) -> list[Finding]:
+        """Return what may spoil the result because the scan is not of the kind that the model learned from.
 
         Raises:
-            MMGLError: ``model.channels`` or ``model.pictures`` when the model was made for other scans, or
-                ``scan.too_large``.
+            MMGLError: ``model.channels`` or ``model.pictures`` when it cannot be segmented at all.
         """
+        self._check(scan)
+        return fit(scan, self.card.plan)
+
+    def segment(self, scan: Scan, progress: Progress | None = None) -> Array:
+        """Return the labelmap (z, y, x) of a scan on its own grid; all structures, nothing tidied up.
+
+        Raises:
+            MMGLError: as ``result``.
+        """
+        return self.labelmap(self.fused(scan, Settings(), progress)[0], scan, Settings())
+
+    def result(self, scan: Scan, settings: Settings | None = None, progress: Progress | None = None) -> Result:
+        """Return the labelmap of a scan, how doubtful it is, and what was changed in it.
+
+        Args:
+            progress: told the share that is done.
+
+        Raises:
+            MMGLError: ``model.channels`` or ``model.pictures`` when the model was made for other scans,
+                ``scan.too_large``, ``segment.region`` or ``segment.unknown_structure``.
+        """
+        settings = settings or Settings()
+        settings.check(self.structures)
+        fused, findings = self.fused(scan, settings, progress)
+        return self.finish(fused, scan, settings, findings)
+
+    def fused(self, scan: Scan, settings: Settings, progress: Progress | None = None) -> tuple[Fused, list[Finding]]:
+        """Return the probabilities of a scan on the plan's grid, and what happened on the way."""
+        self._check(scan)
+        plan, whole = self.card.plan, plan_size(scan, self.card.plan)
+        box: Box | None = None
+        if settings.region:
+            box = on_plan(checked(settings.region, scan.grid), scan.grid, whole, plan, self.network.stride)
+        image = torch.from_numpy(prepare_scan(scan, plan, box, np.float16))
+        start: Size = (box[0][0], box[1][0], box[2][0]) if box else (0, 0, 0)
+        findings = []
+        try:
+            fused = self._fuse(image, start, whole, settings.mirror, progress)
+        except torch.cuda.OutOfMemoryError:
+            findings.append(Finding("segment.on_processor"))
+            self.device = torch.device("cpu")
+            self.network.to(self.device)
+            torch.cuda.empty_cache()
+            fused = self._fuse(image, start, whole, settings.mirror, progress)
+        if settings.refine:
+            findings += refine_fused(fused, image, scan.grid, plan, self.structures)
+        return fused, findings
+
+    def finish(self, fused: Fused, scan: Scan, settings: Settings, findings: list[Finding]) -> Result:
+        """Return the result that probabilities on the plan's grid give."""
+        doubt = doubt_of(fused, scan.grid, self.card.plan, self.structures, self.card.doubts)
+        doubt, doubt_map = doubt.of(settings.structures), None
+        if settings.doubt_map:
+            doubt_map = map_on_own_grid(entropy(fused), scan.grid, fused.whole, fused.start)
+        labelmap, grid = self.labelmap(fused, scan, settings), scan.grid
+        del fused
+        thick = thick_axis(grid, self.card.plan)
+        changed = tidy(labelmap, self.structures, settings.largest, settings.filled, thick)
+        if settings.finer:
+            labelmap, grid = finer(labelmap, grid)
+        return Result(labelmap, grid, scan.grid, doubt, doubt_map, (*findings, *changed))
+
+    def labelmap(self, fused: Fused, scan: Scan, settings: Settings) -> Array:
+        """Return the labelmap (z, y, x) on the scan's own grid, without the structures that are not wanted."""
+        region = checked(settings.region, scan.grid) if settings.region else None
+        labelmap = labelmap_on_own_grid(fused, scan.grid, region)
+        if settings.structures:
+            kept = [0] + [i * (s.name in settings.structures) for i, s in enumerate(self.structures, start=1)]
+            labelmap = np.array(kept, dtype=labelmap.dtype)[labelmap]
+        return labelmap
+
+    def _fuse(self, image: Tensor, start: Size, whole: Size, mirror: bool, progress: Progress | None) -> Fused:
+        return fuse(
+            self.network,
+            image,
+            self.card.plan,
+            stride=self.network.stride,
+            device=self.device,
+            mirror=mirror,
+            precision=fastest_precision,
+            start=start,
+            whole=whole,
+            progress=progress,
+        )
+
+    def _check(self, scan: Scan) -> None:
+        """Refuse a scan that the model cannot read."""
         plan = self.card.plan
         if len(scan.array) != plan.channels:
             raise MMGLError("model.channels", expected=plan.channels, scan="this scan", found=len(scan.array))
         slices = scan.grid.reorientation().apply_to_grid(scan.grid).size[0]
         if plan.pictures and slices > 1:
             raise MMGLError("model.pictures", count=slices)
-        image = torch.from_numpy(prepare_scan(scan, plan))
-        probabilities = fused_probabilities(
-            self.network, image, plan, stride=self.network.stride, device=self.device, progress=progress
-        )
-        return labelmap_on_own_grid(probabilities, scan.grid)
 
 
 def network_of(card: Card) -> UNet:
     """Return the network that a model's card describes, with random weights."""
     plan = card.plan
     return UNet(plan.channels, len(card.structures) + 1, plan.width, plan.levels, published=plan.published)
+
+
+def fold_norms(network: nn.Module) -> None:
+    """Put every batch normalisation into the convolution before it; for a network that will not be trained."""
+    for block in network.modules():
+        if isinstance(block, nn.Sequential):
+            for i, (first, second) in enumerate(zip(list(block)[:-1], list(block)[1:], strict=True)):
+                if isinstance(first, nn.Conv2d) and isinstance(second, nn.BatchNorm2d):
+                    block[i], block[i + 1] = fuse_conv_bn_eval(first, second), nn.Identity()

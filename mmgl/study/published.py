@@ -15,6 +15,7 @@ from mmgl.imaging.segmentation_files import read_segmentation, write_labelmap
 from mmgl.layouts import Layout
 from mmgl.messages import MMGLError
 from mmgl.study.cases import Case, Use, absolute, clean_name
+from mmgl.study.extents import Extent
 from mmgl.study.study import Study
 
 USES = {"train": Use.TRAIN, "val": Use.CHECK, "test": Use.LEAVE_OUT}
@@ -69,7 +70,7 @@ def add_published(
     said = {**layout.structures, **(meanings or {})}
     draft = replace(study)
     _add_structures(draft, said)
-    changed = []
+    changed, whole = [], [structure.name for structure in draft.structures]
     for patient, use in uses.items():
         for scan in (s for s in found if s.patient == patient and s.image not in known):
             label = scan.label if use is not Use.TRAIN or patient in keep else None
@@ -77,6 +78,9 @@ def add_published(
                 label = _two_values(label, study.folder / MASKS / f"{scan.name}.png")
             draft.add_case(scan.image, label=label, name=scan.name, patient=patient, use=use, meanings=said)
             changed.append(scan.name)
+            if label:  # what a published label does not show is not there, and not merely unpainted
+                for structure in whole:
+                    draft.set_extent(scan.name, structure, Extent.EVERYWHERE)
     study.structures, study.cases, study.next_id = draft.structures, draft.cases, draft.next_id
     return [study.case(name) for name in changed]
 

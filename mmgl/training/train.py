@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import torch
@@ -16,6 +17,7 @@ from mmgl.data.slices import SliceSampler
 from mmgl.device import choose_device
 from mmgl.files import write_json
 from mmgl.imaging.grid import Array
+from mmgl.inference.usual import doubts_on_check_cases
 from mmgl.jobs import Job
 from mmgl.messages import MMGLError
 from mmgl.methods import METHODS, build_method
@@ -154,7 +156,9 @@ def _run(study: Study, run: Run, device: torch.device, stop: Callable[[], bool])
     if run.has("best"):
         trainer.method.network.load_state_dict(run.load("best")[0])
     file = _model_file(study, name) if finished else _free_file(study, f"{name}-stopped")
-    card = _card(study, file.stem, trainer, config["method"])
+    network = trainer.method.network
+    doubts = doubts_on_check_cases(network, checks, trainer.plan, study.structures, trainer.device)
+    card = replace(_card(study, file.stem, trainer, config["method"]), doubts=doubts)
     write_model(file, card, _arrays(trainer.method.network.state_dict()))
     run.tell("model", model=file.name, dice=card.scores)
     if not finished:

@@ -1,0 +1,66 @@
+"""The words of findings: whether a training worked, whether a scan fits, what was changed in a result."""
+
+from __future__ import annotations
+
+FINDINGS: dict[str, str] = {
+    # did it work?
+    "verdict.good": "{structure}: good (Dice {dice:.2f} on {cases} check cases).",
+    "verdict.fair": "{structure}: fair, expect to correct it (Dice {dice:.2f} on {cases} check cases).",
+    "verdict.poor": "{structure}: poor (Dice {dice:.2f} on {cases} check cases). Label it in more scans.",
+    "verdict.missed": (
+        "{structure}: not learned (Dice {dice:.2f} on {cases} check cases), though it is labelled in {labelled} scans. "
+        "Look whether the same is painted in all of them, or train longer."
+    ),
+    "verdict.one_scan": (
+        "{structure}: not learned (Dice {dice:.2f} on {cases} check cases), as it is labelled in one scan only. Label "
+        "it in 3 more."
+    ),
+    "verdict.unlabelled": "{structure}: not learned, as no training scan shows it. Label it in 3 scans.",
+    "verdict.unchecked": (
+        "{structure}: learned from {labelled} scans and not checked, as no check case shows it. Look at its results."
+    ),
+    "verdict.few": "Checked on {cases} scans only, too few to trust the numbers. Hold out 3 or more.",
+    "verdict.self": (
+        "The model cannot even reproduce {case}, which it was trained on (Dice {dice:.2f}). It needs more time, or the "
+        "labels contradict one another: look at them."
+    ),
+    "compare.better": "{name} is better than {other}: Dice {new:.3f} against {old:.3f} on {cases} check cases. Use it.",
+    "compare.same": "{name} is as good as {other}: Dice {new:.3f} against {old:.3f} on {cases} check cases.",
+    "compare.worse": (
+        "{other} is better than {name}: Dice {old:.3f} against {new:.3f} on {cases} check cases. Go on using {other}."
+    ),
+    # what may spoil a result
+    "fit.modality": "The scan says {found} and the model learned from {known}. Check the result, or choose its model.",
+    "fit.coarse": (
+        "Voxels across {plane} slices are {found} mm and the model learned from {known} mm. Details may be missing: "
+        "check the result."
+    ),
+    "fit.fine": (
+        "Voxels across {plane} slices are {found} mm and the model learned from {known} mm. Check the result, or "
+        "add such scans to its study."
+    ),
+    "fit.part": (
+        "Across {plane} slices the scan shows {found} mm and the model learned from {known} mm. What is cut off may be "
+        "taken for something else: check its ends."
+    ),
+    "fit.more": (
+        "Across {plane} slices the scan shows {found} mm and the model learned from {known} mm. It may find structures "
+        "where none are: choose a region of interest."
+    ),
+    "fit.intensity": (
+        "Channel {channel} of the scan is dark or bright in other places than those the model learned from. It may be "
+        "of another kind: check the result."
+    ),
+    # what was changed in a result
+    "refine.changed": (
+        "{structure}: refining changed its volume by {percent} %, more than sharpening should. Compare with the result "
+        "without it."
+    ),
+    "tidy.largest": "{structure}: {pieces} smaller pieces taken away ({voxels} voxels).",
+    "tidy.filled": "{structure}: holes filled ({voxels} voxels).",
+    # what to label next
+    "next.nothing": "The study in {path} has no unlabelled scan. Add the scans you could label next.",
+    "next.novel": "It looks unlike every scan that is labelled.",
+    "next.doubtful": "The model is unsure of {structure}.",
+    "next.missing": "The model finds no {structure}.",
+}
