@@ -15,6 +15,7 @@ from phantoms import ball_scan, write
 
 from mmgl.cli import main
 from mmgl.imaging.segmentation_files import read_segmentation
+from mmgl.jobs import Job, Record
 from mmgl.progress import ProgressLine
 from mmgl.study import Study, Use
 
@@ -226,6 +227,31 @@ def test_no_minutes_are_not_the_usual_minutes(study, capsys):
     assert "more than zero" in capsys.readouterr().err
 
 
+def test_a_time_that_is_none_gives_one_line(study, capsys):
+    assert main(["train", str(study), "--time", "25:00"]) == 1
+    assert "quick, standard, overnight" in capsys.readouterr().err
+    assert not (study / "runs").exists()
+
+
+def test_segmenting_can_be_followed(folder, tmp_path):
+    scans = [str(tmp_path / "missing.nii.gz"), f"{folder}/new/ball-4.nii.gz"]
+    command = ["segment", f"{folder}/study/models/balls.mmgl", *scans, "--output", str(tmp_path / "out")]
+    assert main([*command, "--record", str(tmp_path / "job")]) == 1
+    events, look = Job(tmp_path / "job").poll()
+    assert [event["event"] for event in events] == ["segmented", "segmented", "finished"]
+    assert [event.get("key", "") for event in events] == ["file.missing", "", ""]
+    assert look.state == "finished"
+    assert (look.status["done"], look.status["of"]) == (2, 2)
+
+
+def test_segmenting_stops_between_two_scans(folder, tmp_path, monkeypatch):
+    monkeypatch.setattr(Record, "stop_asked", lambda self: True)
+    command = ["segment", f"{folder}/study/models/balls.mmgl", f"{folder}/new/ball-4.nii.gz"]
+    assert main([*command, "--output", str(tmp_path / "out"), "--record", str(tmp_path / "job")]) == 1
+    assert Job(tmp_path / "job").look().state == "stopped"
+    assert not (tmp_path / "out").exists()
+
+
 def test_one_wrong_scan_does_not_hold_up_the_others(folder, tmp_path, capsys):
     scans = [str(tmp_path / "missing.nii.gz"), f"{folder}/new/ball-4.nii.gz"]
     out = tmp_path / "out"
@@ -371,6 +397,21 @@ def test_a_scan_left_out_is_told_once():
     for _ in range(2):
         line.show({"event": "skipped", "case": "a", "words": "It is empty."})
     assert stream.getvalue().count("It is empty.") == 1
+
+
+def test_what_is_told_at_start_and_end():
+    stream = io.StringIO()
+    line = ProgressLine(stream)
+    line.show({"event": "resumed", "state": "lost", "key": "job.lost", "words": "It was interrupted at 62%."})
+    line.show({"event": "disk", "needed_gb": 140.0, "free_gb": 200.0})
+    line.show({"event": "fits", "device": "cpu", "precision": "float32", "batch": 8, "slice_size": 128, "width": 16})
+    finding = {"key": "verdict.unlabelled", "parameters": {"structure": "Aorta"}}
+    line.show({"event": "verdict", "findings": [finding], "use": "model-1"})
+    said = stream.getvalue().splitlines()
+    assert "interrupted at 62%" in said[0]
+    assert "140.0 GB" in said[1]
+    assert "8 slices of 128" in said[2]
+    assert said[3].startswith("Aorta: not learned")
 
 
 def test_no_command_prints_help(capsys):

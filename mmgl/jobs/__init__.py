@@ -5,8 +5,8 @@ else connects the two, so either may end, and be started again, without the othe
 """
 
 from mmgl.jobs.follow import Follower
-from mmgl.jobs.job import Job, Look
+from mmgl.jobs.job import Job, Look, last_look
 from mmgl.jobs.queue import Queue, Turn
 from mmgl.jobs.record import Record
 
-__all__ = ["Follower", "Job", "Look", "Queue", "Record", "Turn"]
+__all__ = ["Follower", "Job", "Look", "Queue", "Record", "Turn", "last_look"]

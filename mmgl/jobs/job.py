@@ -127,9 +127,8 @@ class Job:
             if self._exit is None and is_there(launch):
                 return Look("starting")
             return Look("finished") if self._exit == 0 else self._lost(launch)  # a command that keeps no record
-        state = str(status.get("state"))
-        if state != "running":
-            return Look(state, str(status.get("key", "")), status.get("parameters") or {}, status)
+        if status.get("state") != "running":
+            return last_look(status)
         if not is_there(status):
             again = read_status(self.folder)  # it may have said its last word in between
             return self._lost(status) if again.get("state") == "running" else self.look(quiet)
@@ -197,10 +196,22 @@ class Job:
 
     def _lost(self, status: Mapping[str, Any]) -> Look:
         """Return what can be said of a process that ended without a word."""
-        key = next((key for key, codes in CAUSES.items() if self._exit in codes), "job.lost")
-        share = status.get("share")
-        share = share if isinstance(share, int | float) else 0.0
-        return Look("lost", key, {"share": f"{share:.0%}"}, status)
+        return last_look({**status, "state": "running"}, self._exit)
+
+
+def last_look(status: Mapping[str, Any], code: int | None = None) -> Look:
+    """Return how a job was when its process, which is gone, had left this status.
+
+    Args:
+        code: exit status of the process, where it is known.
+    """
+    state = str(status.get("state"))
+    if state != "running":
+        return Look(state, str(status.get("key", "")), status.get("parameters") or {}, status)
+    share = status.get("share")
+    share = share if isinstance(share, int | float) else 0.0
+    key = next((key for key, codes in CAUSES.items() if code in codes), "job.lost")
+    return Look("lost", key, {"share": f"{share:.0%}"}, status)
 
 
 def _size(file: Path) -> int:

@@ -50,7 +50,9 @@ def _birth_by_ps(pid: int) -> str:
 
 
 def _birth_on_windows(pid: int) -> str:
-    kernel = ctypes.windll.kernel32  # type: ignore[attr-defined]
+    if sys.platform != "win32":
+        return ""
+    kernel = ctypes.windll.kernel32
     kernel.OpenProcess.restype = ctypes.c_void_p
     may_ask, still_active = 0x1000, 259
     handle = ctypes.c_void_p(kernel.OpenProcess(may_ask, False, pid))

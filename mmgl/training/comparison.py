@@ -59,7 +59,7 @@ def compare(study: Study, name: str, rows: Rows, device: torch.device) -> Findin
 def _previous(study: Study, name: str) -> tuple[Path, Card] | None:
     """Return the latest other model of the study that segments a structure of it, with its card."""
     known = {structure.id: structure.name for structure in study.structures}
-    files = [file for file in (study.folder / "models").glob("*.mmgl") if file.stem != name]
+    files = [file for file in (study.folder / "models").glob("*.mmgl") if file.stem.partition("-stopped")[0] != name]
     for file in sorted(files, key=lambda f: f.stat().st_mtime, reverse=True):
         with suppress(MMGLError):
             card = read_card(file)

@@ -18,7 +18,7 @@ from mmgl.device import choose_device
 from mmgl.files import write_json
 from mmgl.imaging.grid import Array
 from mmgl.inference.usual import doubts_on_check_cases
-from mmgl.jobs import Job
+from mmgl.jobs import last_look
 from mmgl.messages import MMGLError
 from mmgl.methods import METHODS, build_method
 from mmgl.model import Card, write_model
@@ -118,12 +118,12 @@ def resume(
         raise MMGLError("run.unknown", name=name)
     if _model_file(study, name).exists():
         raise MMGLError("run.finished", name=name)
-    before = Job(folder).look()
     run = Run(folder, on_event)
     if run.read_config()["structures"] != _ids(study):
         raise MMGLError("run.changed", name=name)
     where = choose_device(device)
     with run:
+        before = last_look(run.before)
         run.tell("resumed", state=before.state, key=before.key, parameters=dict(before.parameters), words=before.words)
         return _run(study, run, where, _asked(run, stop))
 
