@@ -167,9 +167,9 @@ def test_refining_and_a_finer_grid_go_through(tmp_path):
     assert np.array_equal(result.labelmap[2::5], plain)
     assert result.doubt_map.dtype == np.float32
     assert result.doubt_map.shape == (16, 40, 36)
-    refined = segmenter.result(scan, Settings(refine=True)).labelmap
-    changed = (refined != plain).mean()
-    assert 0 < changed < 0.5
+    refined = segmenter.result(scan, Settings(refine=True))
+    assert 0 < (refined.labelmap != plain).mean() < 0.5
+    assert refined.doubt == result.doubt  # it is the network's, and refining does not hide it
 
 
 def test_refining_tells_when_it_takes_much_away():

@@ -22,7 +22,7 @@ from mmgl.structures import Structure
 CHECK = 0.25
 """Doubt from which a structure is to be checked where the model does not say what is usual for it."""
 
-SURE = 0.1
+SURE = 0.3
 """A voxel that is less doubtful than that counts as sure, or else the whole of the background would add up."""
 
 WORST = 5

@@ -110,16 +110,19 @@ class Predictor:
             self.network.to(self.device)
             torch.cuda.empty_cache()
             fused = self._fuse(image, start, whole, settings.mirror, progress)
-        if settings.refine:
-            findings += refine_fused(fused, image, scan.grid, plan, self.structures)
         return fused, findings
 
     def finish(self, fused: Fused, scan: Scan, settings: Settings, findings: list[Finding]) -> Result:
-        """Return the result that probabilities on the plan's grid give."""
+        """Return the result that probabilities on the plan's grid give, which may be changed.
+
+        Doubt is that of the network: refining would only hide it.
+        """
         doubt = doubt_of(fused, scan.grid, self.card.plan, self.structures, self.card.doubts)
         doubt, doubt_map = doubt.of(settings.structures), None
         if settings.doubt_map:
             doubt_map = map_on_own_grid(entropy(fused), scan.grid, fused.whole, fused.start)
+        if settings.refine:
+            findings = [*findings, *self._refine(fused, scan)]
         labelmap, grid = self.labelmap(fused, scan, settings), scan.grid
         del fused
         thick = thick_axis(grid, self.card.plan)
@@ -136,6 +139,12 @@ class Predictor:
             kept = [0] + [i * (s.name in settings.structures) for i, s in enumerate(self.structures, start=1)]
             labelmap = np.array(kept, dtype=labelmap.dtype)[labelmap]
         return labelmap
+
+    def _refine(self, fused: Fused, scan: Scan) -> list[Finding]:
+        """Sharpen borders in place, and return what to check."""
+        z, y, x = ((start, start + n) for start, n in zip(fused.start, fused.size, strict=True))
+        image = torch.from_numpy(prepare_scan(scan, self.card.plan, (z, y, x), np.float16))
+        return refine_fused(fused, image, scan.grid, self.card.plan, self.structures)
 
     def _fuse(self, image: Tensor, start: Size, whole: Size, mirror: bool, progress: Progress | None) -> Fused:
         return fuse(
