@@ -15,7 +15,8 @@ from slicer.parameterNodeWrapper import Choice, parameterNodeWrapper
 UI = """<?xml version="1.0" encoding="UTF-8"?>
 <ui version="4.0"><class>Form</class>
 <widget class="qMRMLWidget" name="Form"><layout class="QVBoxLayout" name="box">
-<item><widget class="{kind}" name="volumes"><property name="nodeTypes"><stringlist><string>vtkMRMLScalarVolumeNode</string>
+<item><widget class="{kind}" name="volumes"><property name="nodeTypes"><stringlist>
+<string>vtkMRMLScalarVolumeNode</string>
 </stringlist></property><property name="{property}"><bool>true</bool></property></widget></item>
 </layout></widget>
 <connections><connection><sender>Form</sender><signal>{signal}</signal>

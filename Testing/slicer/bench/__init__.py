@@ -21,7 +21,7 @@ if importlib.util.find_spec("slicer") is None or (
         "needs slicer-core and PySide6-Essentials, which the extra 'test' installs where they exist"
     )
 
-import slicer
+import slicer  # noqa: E402
 
 IN_APPLICATION = hasattr(slicer, "app")
 """Whether this is the application itself; the wheel has no ``slicer.app`` until the bench makes one."""
@@ -35,6 +35,6 @@ if not IN_APPLICATION:
 
     start.start()
 
-from bench.case import BenchTest, on_bench_only
+from bench.case import BenchTest, on_bench_only  # noqa: E402
 
 __all__ = ["IN_APPLICATION", "REPOSITORY", "BenchTest", "on_bench_only"]

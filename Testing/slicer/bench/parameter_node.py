@@ -1,7 +1,7 @@
 """The part of ``slicer.parameterNodeWrapper`` we use: typed attributes of a class, kept in a parameter node.
 
-Types are ``bool``, ``int``, ``float``, ``str`` and node classes, plain or ``Annotated``. A widget takes part through its
-dynamic property ``SlicerParameterName``.
+Types are ``bool``, ``int``, ``float``, ``str`` and node classes, plain or ``Annotated``. A widget takes part through
+its dynamic property ``SlicerParameterName``.
 """
 
 from __future__ import annotations

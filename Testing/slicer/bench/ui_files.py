@@ -1,4 +1,4 @@
-"""Loading ``.ui`` files: every class, property and connection in them is checked, where Qt only prints or keeps still."""
+"""Loading ``.ui`` files: every class, property and connection is checked, where Qt only prints or keeps still."""
 
 from __future__ import annotations
 
