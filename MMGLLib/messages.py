@@ -28,6 +28,9 @@ WORDS: dict[str, str] = {
         "crop the scan, and try again."
     ),
     "slicer.scan_gone": "The scan was removed while it was segmented, so there is nothing to show the result on.",
+    "slicer.scan_changed": (
+        "{name} has other voxels than when segmenting began, so the result does not fit it. Segment it again."
+    ),
     "slicer.nothing_found": (
         "Nothing of {structures} was found in {scan}. It may look unlike the scans the model learned from. Check that "
         "it is the right model."
@@ -36,7 +39,7 @@ WORDS: dict[str, str] = {
         "MMGL needs PyTorch (about 2.5 GB, once), which is not installed yet. Nothing else will be changed. Install it."
     ),
     "slicer.broken_torch": (
-        "PyTorch is installed but does not start; another extension may have changed it. Repair it, then restart Slicer."
+        "PyTorch is installed but does not start; another extension may have changed it. Repair it and restart Slicer."
     ),
 }
 """Words by key."""

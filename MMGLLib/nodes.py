@@ -101,6 +101,17 @@ def new_segmentation(volume: Any, labelmap: Array, structures: Sequence[Structur
     return node
 
 
+def empty_segments(node: Any) -> list[str]:
+    """Return the names of the segments of a result in which nothing was found."""
+    segmentation, empty = node.GetSegmentation(), []
+    for index in range(segmentation.GetNumberOfSegments()):
+        segment = segmentation.GetNthSegment(index)
+        voxels = segment.GetRepresentation(_BINARY).GetPointData().GetScalars()
+        if not (vtk_to_numpy(voxels) == segment.GetLabelValue()).any():
+            empty.append(segment.GetName())
+    return empty
+
+
 def label_of(node: Any, volume: Any) -> Segmentation:
     """Return what a segmentation node has painted, on the grid of a volume node, where both are shown.
 

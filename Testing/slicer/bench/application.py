@@ -89,8 +89,8 @@ class Application(QtCore.QObject):
     def slicerHome(self) -> str:
         return self._folder.name
 
-    def startupEnvironment(self) -> dict[str, str]:
-        return dict(os.environ)
+    def startupEnvironment(self):
+        return QtCore.QProcessEnvironment.systemEnvironment()
 
     def pauseRender(self) -> None:
         pass

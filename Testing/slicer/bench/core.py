@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tempfile
 import types
 from pathlib import Path
 
@@ -18,6 +19,8 @@ LOGICS = {
     "Sequences": "vtkSlicerSequencesLogic",
     "Markups": "vtkSlicerMarkupsLogic",
 }
+
+_CACHE = tempfile.TemporaryDirectory(prefix="bench-cache-")
 
 KINDS = {
     ".seg.nrrd": "SegmentationFile",
@@ -70,7 +73,12 @@ class CoreIO:
         slicer.mrmlScene.SetURL(file)
         return bool(slicer.mrmlScene.Connect(messages))
 
-    def saveNodes(self, _kind, properties, _messages=None) -> bool:
+    def saveNodes(self, kind, properties, _messages=None) -> bool:
+        if kind == "SceneFile":
+            file = str(properties["fileName"])
+            if file.lower().endswith(".mrb"):
+                return bool(slicer.mrmlScene.WriteToMRB(file))
+            return bool(slicer.mrmlScene.Commit(file))
         node = slicer.mrmlScene.GetNodeByID(properties["nodeID"])
         if not node.GetStorageNode():
             node.AddDefaultStorageNode()
@@ -78,11 +86,6 @@ class CoreIO:
         storage.SetFileName(str(properties["fileName"]))
         storage.SetUseCompression(int(properties.get("useCompression", 1)))
         return bool(storage.WriteData(node))
-
-    def saveScene(self, file, _image=None) -> bool:
-        if str(file).lower().endswith(".mrb"):
-            return bool(slicer.mrmlScene.WriteToMRB(str(file)))
-        return bool(slicer.mrmlScene.Commit(str(file)))
 
 
 def new_scene() -> tuple[slicer.vtkMRMLScene, slicer.vtkSlicerApplicationLogic, types.SimpleNamespace]:
@@ -95,6 +98,7 @@ def new_scene() -> tuple[slicer.vtkMRMLScene, slicer.vtkSlicerApplicationLogic, 
     cross.SetCrosshairName("default")
     scene.AddNode(cross)
     logic.SetMRMLScene(scene)
+    _keep_cache(scene)
     colours = logic.GetColorLogic()
     colours.SetMRMLScene(scene)
     colours.AddDefaultColorNodes()
@@ -116,6 +120,15 @@ def new_scene() -> tuple[slicer.vtkMRMLScene, slicer.vtkSlicerApplicationLogic, 
         setattr(modules, name.lower(), types.SimpleNamespace(logic=lambda held=module_logic: held, name=name))
     _keep_hierarchy(scene)
     return scene, logic, modules
+
+
+def _keep_cache(scene) -> None:
+    """Give the scene the folder into which bundles are unpacked."""
+    manager, cache = slicer.vtkDataIOManager(), slicer.vtkCacheManager()
+    cache.SetRemoteCacheDirectory(_CACHE.name)
+    manager.SetCacheManager(cache)
+    scene.SetDataIOManager(manager)
+    scene.SetCacheManager(cache)
 
 
 def _keep_hierarchy(scene) -> None:

@@ -28,6 +28,10 @@ _generic_setattr.argtypes = [ctypes.py_object] * 3
 _generic_setattr.restype = ctypes.c_int
 
 
+loading_ui: list[bool] = []
+"""Not empty while a ``.ui`` file is being loaded."""
+
+
 class Attribute:
     """A Qt property as an attribute of the object; on the class it is still the method of that name."""
 
@@ -86,6 +90,8 @@ def _strict_setattr(self, name: str, value) -> None:
         return _accessors(cls, name)[1](self, value)
     if is_cpp(cls) and not name.startswith("_"):
         if found is None and name not in self.dynamicPropertyNames():
+            if loading_ui:
+                return  # PySide6's loader sets each child on the top widget; here they are found by their names
             raise AttributeError(f"'{name}' does not exist on {cls.__name__}, and C++ objects take no new attributes")
         if found is not None and not hasattr(type(found), "__set__") and not isinstance(value, QtCore.SignalInstance):
             raise AttributeError(f"'{name}' is a slot or a signal of {cls.__name__} and cannot be replaced")

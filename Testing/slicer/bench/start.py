@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import ctypes.util
 import os
 import sys
@@ -27,6 +28,7 @@ def start() -> None:
     application = QtWidgets.QApplication.instance() or QtWidgets.QApplication(["Slicer"])
     from bench import faults, popups, pythonqt, qt_module, signals
 
+    _keep_singletons()
     pythonqt.install()
     popups.install()
     sys.excepthook = signals.report
@@ -65,6 +67,13 @@ def start() -> None:
     slicer.app = Application(application)
     fresh()
     faults.watch()
+
+
+def _keep_singletons() -> None:
+    """Keep None, True and False alive: PySide6 6.12 loses references to them, and Python < 3.12 aborts at its end."""
+    if sys.version_info < (3, 12):
+        for value in (None, True, False):
+            ctypes.c_ssize_t.from_address(id(value)).value += 2**40
 
 
 def fresh() -> None:

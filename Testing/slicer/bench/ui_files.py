@@ -7,7 +7,7 @@ import xml.etree.ElementTree as ET
 from PySide6 import QtCore, QtUiTools, QtWidgets
 from PySide6.QtCore import QObject
 
-from bench import signals, stand_in
+from bench import pythonqt, signals, stand_in
 
 
 class QUiLoader(QtUiTools.QUiLoader):
@@ -36,7 +36,11 @@ class QUiLoader(QtUiTools.QUiLoader):
         buffer = QtCore.QBuffer()
         buffer.setData(ET.tostring(root))
         buffer.open(QtCore.QIODevice.OpenModeFlag.ReadOnly)
-        top = super().load(buffer, parent)
+        pythonqt.loading_ui.append(True)
+        try:
+            top = super().load(buffer, parent)
+        finally:
+            pythonqt.loading_ui.pop()
         if top is None:
             raise ValueError(f"the file cannot be loaded: {self.errorString()}")
         objects = {QObject.property(o, "objectName"): o for o in [top, *top.findChildren(QtWidgets.QWidget)]}
