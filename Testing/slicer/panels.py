@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +12,7 @@ from scenes import STRUCTURES
 
 from mmgl.data.plan import Normalisation, Plan
 from mmgl.model import Card, write_model
+from MMGLLib.worker import command, environment
 
 PLAN = Plan(
     spacing=(1.0, 1.0, 1.0), planes=("axial",), slice_size=32, normalisation=(Normalisation("scan"),), width=4, levels=2
@@ -23,6 +25,29 @@ def card_only(folder: Path, name="heart", **changed) -> str:
     path = Path(folder) / f"{name}.mmgl"
     write_model(path, card, {"nothing": np.zeros(1, np.float32)})
     return str(path)
+
+
+def segmented_by_core(folder: Path, scan: Path) -> tuple[str, Path]:
+    """Return a model that segments by chance, and what the core makes of a scan with it, in a process that has torch."""
+    program = f"""
+import sys, torch
+sys.path.insert(0, {str(REPOSITORY)!r})
+from pathlib import Path
+from mmgl.inference.files import segment_file
+from mmgl.inference.predictor import Predictor, network_of
+from mmgl.model import read_card, write_model
+torch.manual_seed(0)
+card_file, model, scan, folder = map(Path, sys.argv[1:])
+card = read_card(card_file)
+weights = network_of(card).state_dict()
+weights = {{k: torch.zeros_like(v) if k.endswith("bias") else v for k, v in weights.items()}}
+write_model(model, card, {{k: v.numpy() for k, v in weights.items()}})
+segment_file(Predictor(model, "cpu"), scan, folder, "nrrd")
+"""
+    model = Path(folder) / "by-chance.mmgl"
+    arguments = [card_only(folder, "card"), str(model), str(scan), str(folder)]
+    subprocess.run([command()[0], "-c", program, *arguments], check=True, env=environment())
+    return str(model), Path(folder) / f"{scan.name.split('.')[0]}.nrrd"
 
 
 def open_module():

@@ -49,10 +49,13 @@ class ctkCollapsibleButton:
         layout = self.layout()
         if self.collapsed or layout is None:
             return QtCore.QSize(100, HEADER)
-        return layout.sizeHint()
+        return layout.totalSizeHint()
 
     def minimumSizeHint(self) -> QtCore.QSize:
         return self.sizeHint()
+
+    def hasHeightForWidth(self) -> bool:
+        return False
 
     def paintEvent(self, _event) -> None:
         painter = QtGui.QPainter(self)

@@ -120,14 +120,15 @@ def save(path: Path, *pictures: np.ndarray) -> Path:
 
 
 def of_widget(widget, width: int = 420) -> np.ndarray:
-    """Return a panel as (y, x, 3) of uint8, as high as it wants to be."""
+    """Return the window that a panel is in as (y, x, 3) of uint8, as high as it wants to be."""
     from PySide6 import QtGui
 
-    widget.resize(width, 10)
-    widget.show()
-    for _ in range(3):
+    window = widget.window()
+    window.show()
+    for _ in range(4):  # labels that wrap know their height only once they know their width
         slicer.app.processEvents()
-        widget.resize(width, widget.layout().totalHeightForWidth(width) if widget.layout() else 400)
-    image = widget.grab().toImage().convertToFormat(QtGui.QImage.Format.Format_RGB888)
+        layout = window.layout()
+        window.resize(width, max(layout.totalHeightForWidth(width), layout.totalSizeHint().height()))
+    image = window.grab().toImage().convertToFormat(QtGui.QImage.Format.Format_RGB888)
     rows = np.frombuffer(image.constBits(), np.uint8).reshape(image.height(), image.bytesPerLine())
     return rows[:, : 3 * image.width()].reshape(image.height(), image.width(), 3).copy()
