@@ -28,7 +28,7 @@ def card_only(folder: Path, name="heart", **changed) -> str:
 
 
 def segmented_by_core(folder: Path, scan: Path) -> tuple[str, Path]:
-    """Return a model that segments by chance, and what the core makes of a scan with it, in a process that has torch."""
+    """Return a model that segments by chance, and what the core, in a process of its own, makes of a scan with it."""
     program = f"""
 import sys, torch
 sys.path.insert(0, {str(REPOSITORY)!r})
