@@ -11,6 +11,7 @@ from unittest import mock
 sys.path.insert(0, str(Path(__file__).parent))
 
 import bench  # noqa: F401
+import numpy as np
 import slicer
 from bench.pictures import SliceView, SpaceView, of_widget, save
 from panels import open_module
@@ -25,8 +26,11 @@ def main(model: str, scan: str, folder: Path) -> None:
     panel = widget.panel
     slicer.app.settings().clear()
 
+    states = []
+
     def panel_picture(name: str) -> None:
-        save(folder / f"panel {name}.png", of_widget(panel.form))
+        states.append(of_widget(panel.form))
+        save(folder / f"panel {name}.png", states[-1])
 
     panel_picture("1 empty")
     volume = slicer.util.loadVolume(scan)
@@ -49,6 +53,10 @@ def main(model: str, scan: str, folder: Path) -> None:
     views = [SliceView(volume, orientation) for orientation in ("Axial", "Coronal", "Sagittal")]
     space = SpaceView()
     save(folder / "views.png", *(view.picture() for view in (*views, space)))
+    chosen = [states[i] for i in (0, 1, 3, 4)]
+    height = max(len(state) for state in chosen)
+    padded = [np.pad(s, ((0, height - len(s)), (0, 10), (0, 0)), constant_values=255) for s in chosen]
+    save(folder / "panel.png", *padded)
     widget.cleanup()
 
 

@@ -33,15 +33,15 @@ MISTAKES = {
     "the core imported when the module loads": (MODULE, "import slicer\n", "import slicer\nimport mmgl\n"),
     "observers left behind": (MODULE, "self.removeObservers()", "pass"),
     "a process left behind": (MODULE, "self.panel.close()", "pass"),
-    "an observer with too few arguments": (MODULE, "def onSceneStartClose(self, caller, event)", "def onSceneStartClose(self)"),
+    "an observer with too few arguments": (MODULE, "StartClose(self, caller, event)", "StartClose(self)"),
     "a loop that waits for the process": (PANEL, "not self.run.poll():", "not [0 for _ in iter(self.run.poll, True)]:"),
     "sleeping in a slot": (PANEL, "self._begun = time.monotonic()", "self._begun = time.monotonic(); time.sleep(0.2)"),
     "events inside a slot": (PANEL, "self._timer.start()", "self._timer.start(); slicer.app.processEvents()"),
-    "a dialog nobody can answer": (MESSAGE, "self._show(str(error),", "slicer.util.messageBox(str(error)); self._show(str(error),"),
+    "a dialog nobody can answer": (MESSAGE, ", platform.platform()", ", slicer.util.messageBox(str(error))"),
     "a name that only the wheel has": (PANEL, "slicer.util.childWidgetVariables", "slicer.childWidgetVariables"),
     "an enum compared to a number": (PANEL, "== qt.Qt.Checked", "== 2"),
     "a property called as a method": (PANEL, "deviceSelector.currentData", "deviceSelector.currentData()"),
-    "a new attribute on a widget": (PANEL, "self._timer.start()", "self._timer.start(); self.ui.segmentButton.busy = True"),
+    "a new attribute on a widget": (PANEL, "self._timer.start()", "self.ui.segmentButton.busy = self._timer.start()"),
     "a text that cannot be translated": (PANEL, '_("Choose a scan.")', '_(f"Choose a scan.")'),
 }  # fmt: skip
 """File, what stands there, and what a hurried person makes of it."""
@@ -99,7 +99,7 @@ class MistakesTest(BenchTest):
                 text = (copy / file).read_text(encoding="utf-8")
                 self.assertIn(right, text)
                 (copy / file).write_text(text.replace(right, wrong), encoding="utf-8")
-                with self.assertRaises(Exception, msg="nobody noticed"):
+                with self.assertRaises(Exception, msg="nobody noticed"):  # noqa: B017 - whatever kind it is
                     self.go_through(copy)
 
     def copy(self, name):

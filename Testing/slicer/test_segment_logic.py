@@ -41,7 +41,8 @@ class SegmentTest(LogicTest):
 
         volume = volume_of(size=(9, 20, 24))
         volume.SetAndObserveTransformNodeID(transform_of(to_ras(turned(90))).GetID())
-        scan, file = nodes.scan_of(volume), self.folder / "scan.nii"
+        scan, file = nodes.scan_of(volume), self.folder / "scans" / "scan.nrrd"
+        file.parent.mkdir()
         sitk.WriteImage(worker.image_of(scan.array[0], scan.grid), str(file))
         model, result = segmented_by_core(self.folder, file)
         node = self.logic.segment(volume, model, device="cpu")
