@@ -37,6 +37,13 @@ def install(folder: str = "") -> None:
         _pip([wish for wish in REQUIREMENTS if wish.startswith(tuple(lacking))], constraints, folder)
 
 
+def repair() -> None:
+    """Take a torch that does not start away and install it again; Slicer must be restarted afterwards."""
+    slicer.util.pip_uninstall("torch")
+    importlib.invalidate_caches()
+    install()
+
+
 def installed() -> list[str]:
     """Return all that is installed, each as ``name==version``; a half removed one has no version and is left out."""
     found = {(d.metadata["Name"], d.version) for d in metadata.distributions() if d.metadata["Name"]}
@@ -60,9 +67,11 @@ def _pip(wishes: list[str], constraints: Path, folder: str) -> None:
     """Install some packages with the newest means that this Slicer has."""
     if not wishes:
         return
-    packaging = getattr(slicer, "packaging", None)
-    if packaging is not None and not folder:
-        packaging.pip_ensure(wishes, constraints=str(constraints), prompt_install=False, requester="MMGL")
+    if hasattr(slicer, "packaging") and not folder:
+        from packaging.requirements import Requirement
+
+        needs = [Requirement(wish) for wish in wishes]
+        slicer.packaging.pip_ensure(needs, constraints=str(constraints), prompt_install=False, requester="MMGL")
         return
     offline = ["--no-index", "--find-links", folder] if folder else []
     slicer.util.pip_install([*offline, "--constraint", str(constraints), *wishes])

@@ -32,7 +32,7 @@ class Panel:
             self.ui,
             {
                 "slicer.no_torch": (_("Install"), self.onInstall),
-                "slicer.broken_torch": (_("Repair"), self.onInstall),
+                "slicer.broken_torch": (_("Repair"), self.onRepair),
                 "slicer.no_model": (_("Add a model"), self.onAddModel),
                 "slicer.died": (_("Try again"), self.onSegmentOrCancel),
             },
@@ -52,8 +52,6 @@ class Panel:
         self.ui.deviceSelector.connect("currentIndexChanged(int)", self.onDevice)
         self.models.show()
         self.onModel()
-
-    # following the scene
 
     def follow(self, parameters):
         """Show the settings of a scene, or of none while it is closed; a run for the scene before is ended."""
@@ -79,8 +77,6 @@ class Panel:
         self._timer.stop()
         self.ui.segmentEditor.setActiveEffect(None)
         self.ui.segmentEditor.removeViewObservations()
-
-    # what the user does
 
     def onSegmentOrCancel(self):
         """Segment, or cancel what is being segmented."""
@@ -182,6 +178,11 @@ class Panel:
             self.message.fail(MMGLError("slicer.no_torch"))
         self.models.show()
 
+    def onRepair(self):
+        """Install torch anew."""
+        setup.repair()
+        self.message.say(_("PyTorch was installed again. Restart Slicer before you segment."))
+
     def onAddToTraining(self):
         """Add the corrected segmentation to a study."""
         folder = qt.QFileDialog.getExistingDirectory(self.form, _("Choose the folder of the study"))
@@ -193,8 +194,6 @@ class Panel:
             self.message.fail(error)
             return
         self.message.say(_("{name} is now a labelled case of the study.").format(name=name))
-
-    # what is shown
 
     def _show_state(self):
         scan, model, busy = self.ui.scanSelector.currentNode(), self.models.current(), self.run is not None

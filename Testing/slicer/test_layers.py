@@ -10,7 +10,19 @@ SOURCES = [*(REPOSITORY / "MMGLLib").glob("*.py"), *(REPOSITORY / "MMGLSegment")
 LIGHT = ("mmgl.imaging", "mmgl.study", "mmgl.model", "mmgl.messages", "mmgl.structures", "mmgl.files", "mmgl.jobs")
 """Parts of the core that never load torch."""
 
-THIRD = {"slicer", "vtk", "qt", "ctk", "numpy", "SimpleITK", "mmgl", "MMGLLib", "MMGLSegmentLib", "PyTorchUtils"}
+THIRD = {
+    "slicer",
+    "vtk",
+    "qt",
+    "ctk",
+    "numpy",
+    "SimpleITK",
+    "mmgl",
+    "MMGLLib",
+    "MMGLSegmentLib",
+    "PyTorchUtils",
+    "packaging",
+}
 
 
 def imported(node):
