@@ -71,7 +71,9 @@ def _stop_if_asked(record: Record | None, done: int, count: int) -> None:
         raise MMGLError("segment.stopped", done=done, of=count)
 
 
-def _folder(options: argparse.Namespace, predictor: Predictor, settings: Settings, shard: tuple[int, int], record: Record | None) -> int:
+def _folder(
+    options: argparse.Namespace, predictor: Predictor, settings: Settings, shard: tuple[int, int], record: Record | None
+) -> int:
     """Segment a folder into a mirrored one, and go on where it was left."""
     folder = options.scans[0].resolve()
     output = options.output.resolve()

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from mmgl.data.cache import PreparedCase, prepare_case
 from mmgl.files import read_json
+from mmgl.finding import Finding
 from mmgl.inference.predictor import Predictor
 from mmgl.jobs.record import CONFIG
 from mmgl.messages import MMGLError
@@ -18,7 +19,6 @@ from mmgl.model import Card, read_card
 from mmgl.structures import Structure
 from mmgl.study import Case, Study
 from mmgl.training.check import Rows, dice, find, mean
-from mmgl.training.verdict import Finding
 
 SAME = 0.01
 """Dice by which one model must be better than another."""

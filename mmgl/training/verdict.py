@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
-from typing import Any
 
 import numpy as np
 import torch
 
 from mmgl.data.cache import PreparedCase
 from mmgl.data.plan import Plan
-from mmgl.messages import CATALOGUE
+from mmgl.finding import Finding
 from mmgl.networks.unet import UNet
 from mmgl.structures import Structure
 from mmgl.training.check import Rows, dice, find, mean
@@ -24,23 +22,6 @@ ENOUGH = 3
 
 REPRODUCED = 0.5
 """Dice that a model reaches on a scan it was trained on unless its labels contradict one another."""
-
-
-@dataclass(frozen=True)
-class Finding:
-    """One thing to say: a key of the catalogue and its parameters."""
-
-    key: str
-    parameters: dict[str, Any] = field(default_factory=dict)
-
-    @property
-    def words(self) -> str:
-        """The finding in English."""
-        return CATALOGUE[self.key].format(**self.parameters)
-
-    def to_json(self) -> dict[str, Any]:
-        """Return it as a dictionary that JSON can hold."""
-        return {"key": self.key, "parameters": self.parameters}
 
 
 def judge(structures: Sequence[Structure], rows: Rows, cases: Sequence[PreparedCase]) -> list[Finding]:

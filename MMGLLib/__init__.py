@@ -1,0 +1,1 @@
+"""What both Slicer modules share, between Slicer and the core. Imports no torch."""

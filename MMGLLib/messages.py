@@ -1,0 +1,49 @@
+"""The words that only Slicer's side of MMGL says; they join the catalogue of the core, so that there is one."""
+
+from __future__ import annotations
+
+from mmgl.messages import CATALOGUE, MMGLError
+
+WORDS: dict[str, str] = {
+    "slicer.no_scan": "No scan is chosen. Load one, or choose one from the list.",
+    "slicer.no_model": "No model is chosen. Choose the .mmgl file that you trained or were given.",
+    "slicer.empty_scan": "{name} has no voxels. Choose another scan, or load this one again.",
+    "slicer.several_frames": (
+        "{name} holds {count} images at each place, not one scan. Choose one of its frames and segment that."
+    ),
+    "slicer.sequence": "{name} is a sequence, not one scan. Choose the scan that shows its current frame.",
+    "slicer.labelmap": "{name} is a labelmap, not a scan. Choose the scan it was painted on.",
+    "slicer.bent": (
+        "{name} is bent by the transform {transform}, so its voxels are not on a grid. Harden the transform on a copy "
+        "and segment that."
+    ),
+    "slicer.skewed": (
+        "{name} is skewed, so it cannot be cut into slices (its axes, or the transform {transform}). Resample it first."
+    ),
+    "slicer.nothing_painted": "{name} has no painted segment. Paint one first.",
+    "slicer.busy": "A scan is being segmented already. Wait for it, or cancel it.",
+    "slicer.stopped": "Segmenting was cancelled. Nothing was changed.",
+    "slicer.died": (
+        "Segmenting stopped unexpectedly, most often for lack of memory. Nothing was changed. Close other programs, or "
+        "crop the scan, and try again."
+    ),
+    "slicer.scan_gone": "The scan was removed while it was segmented, so there is nothing to show the result on.",
+    "slicer.scan_changed": (
+        "{name} has other voxels than when segmenting began, so the result does not fit it. Segment it again."
+    ),
+    "slicer.nothing_found": (
+        "Nothing of {structures} was found in {scan}. It may look unlike the scans the model learned from. Check that "
+        "it is the right model."
+    ),
+    "slicer.no_torch": (
+        "MMGL needs PyTorch (about 2.5 GB, once), which is not installed yet. Nothing else will be changed. Install it."
+    ),
+    "slicer.broken_torch": (
+        "PyTorch is installed but does not start; another extension may have changed it. Repair it and restart Slicer."
+    ),
+}
+"""Words by key."""
+
+CATALOGUE.update(WORDS)
+
+__all__ = ["WORDS", "MMGLError"]

@@ -1,0 +1,45 @@
+"""The test case all tests of the modules build on, on the bench and in the application."""
+
+from __future__ import annotations
+
+import sys
+import unittest
+from unittest import mock
+
+import slicer
+
+from bench import IN_APPLICATION
+
+on_bench_only = unittest.skipIf(IN_APPLICATION, "asks the bench itself, which the application does not need")
+
+
+class BenchTest(unittest.TestCase):
+    """A test that begins with an empty scene and fails for anything that went wrong in a slot meanwhile."""
+
+    def setUp(self) -> None:
+        if IN_APPLICATION:
+            slicer.mrmlScene.Clear()
+        else:
+            from bench import start
+
+            start.fresh()
+            hidden = mock.patch.dict(sys.modules, {"torch": None, "monai": None})  # importing one is a fault
+            hidden.start()
+            self.addCleanup(hidden.stop)
+
+    def tearDown(self) -> None:
+        if not IN_APPLICATION:
+            from bench import faults
+
+            faults.raise_first()
+
+    def until(self, condition, what: str, seconds: float = 60.0) -> None:
+        """Let events run until ``condition()`` holds; the limit is only there so that a fault ends at all."""
+        import time
+
+        end = time.monotonic() + seconds
+        while not condition():
+            if time.monotonic() > end:
+                self.fail(f"{what} did not happen")
+            slicer.app.processEvents()
+            time.sleep(0.005)

@@ -1,0 +1,75 @@
+"""What Slicer's side of MMGL may import, read from the source: no torch in the GUI process, no Qt at the border."""
+
+import ast
+import unittest
+from pathlib import Path
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+SOURCES = [*(REPOSITORY / "MMGLLib").glob("*.py"), *(REPOSITORY / "MMGLSegment").rglob("*.py")]
+
+LIGHT = ("mmgl.imaging", "mmgl.study", "mmgl.model", "mmgl.messages", "mmgl.structures", "mmgl.files", "mmgl.jobs")
+"""Parts of the core that never load torch."""
+
+THIRD = {
+    "slicer",
+    "vtk",
+    "qt",
+    "ctk",
+    "numpy",
+    "SimpleITK",
+    "mmgl",
+    "MMGLLib",
+    "MMGLSegmentLib",
+    "PyTorchUtils",
+    "packaging",
+}
+
+
+def imported(node):
+    """Return the modules a syntax tree imports, wherever in it."""
+    for inner in ast.walk(node):
+        if isinstance(inner, ast.Import):
+            yield from (alias.name for alias in inner.names)
+        elif isinstance(inner, ast.ImportFrom):
+            yield inner.module
+
+
+class LayersTest(unittest.TestCase):
+    def test_sources_are_found(self):
+        self.assertGreater(len(SOURCES), 8)
+
+    def test_only_light_parts_of_the_core_and_only_what_slicer_has(self):
+        import sys
+
+        for source in SOURCES:
+            for name in imported(ast.parse(source.read_text(encoding="utf-8"))):
+                top = name.split(".")[0]
+                self.assertTrue(top in THIRD or top in sys.stdlib_module_names, f"{source.name} imports {name}")
+                if name.startswith("mmgl."):
+                    self.assertTrue(name.startswith(LIGHT), f"{source.name} imports {name}")
+
+    def test_only_the_module_knows_qt(self):
+        for source in (REPOSITORY / "MMGLLib").glob("*.py"):
+            names = set(imported(ast.parse(source.read_text(encoding="utf-8"))))
+            self.assertFalse(names & {"qt", "ctk"}, source.name)
+
+    def test_loading_the_module_imports_nothing_of_the_core(self):
+        tree = ast.parse((REPOSITORY / "MMGLSegment" / "MMGLSegment.py").read_text(encoding="utf-8"))
+        for statement in tree.body:
+            if isinstance(statement, (ast.Import, ast.ImportFrom)):
+                for name in imported(statement):
+                    self.assertNotIn(name.split(".")[0], {"mmgl", "numpy", "SimpleITK", "MMGLSegmentLib"})
+
+    def test_every_text_for_the_user_is_a_literal(self):
+        for source in SOURCES:
+            for call in ast.walk(ast.parse(source.read_text(encoding="utf-8"))):
+                if (
+                    isinstance(call, ast.Call)
+                    and isinstance(call.func, ast.Name)
+                    and call.func.id in ("_", "translate")
+                ):
+                    self.assertIsInstance(call.args[-1], ast.Constant, f"{source.name}:{call.lineno}")
+
+
+if __name__ == "__main__":
+    unittest.main()

@@ -1,0 +1,184 @@
+"""Mistakes planted one by one in a copy of the module: the bench must catch every one of them."""
+
+import shutil
+import sys
+import tempfile
+from pathlib import Path
+from unittest import mock
+
+import numpy as np
+import slicer
+import test_layers
+from bench import REPOSITORY, BenchTest, on_bench_only
+from panels import card_only
+from scenes import volume_of
+
+OURS = ("MMGLLib", "MMGLSegment", "MMGLSegmentLib")
+PANEL, MODULE = "MMGLSegment/MMGLSegmentLib/panel.py", "MMGLSegment/MMGLSegment.py"
+MESSAGE, FORM = "MMGLSegment/MMGLSegmentLib/message.py", "MMGLSegment/Resources/UI/MMGLSegment.ui"
+
+MISTAKES = {
+    "a property that is misspelt": (PANEL, ".toolTip = missing", ".tooltip = missing"),
+    "a signal that is misspelt": (PANEL, 'segmentButton.connect("clicked()"', 'segmentButton.connect("cliked()"'),
+    "a slot that is not there": (PANEL, ", self.onSegmentOrCancel)\n", ", self.onSegmentOrCancell)\n"),
+    "a signature without its star": (PANEL, "Changed(vtkMRMLNode*)", "Changed(vtkMRMLNode)"),
+    "a signal with other arguments": (PANEL, '"currentIndexChanged(int)"', '"currentIndexChanged(QString)"'),
+    "a slot of the form that is not there": (FORM, "<slot>setMRMLScene(", "<slot>setScene("),
+    "a signal of the form that is not there": (FORM, "<signal>mrmlSceneChanged(", "<signal>sceneChanged("),
+    "a property of the form that is not there": (FORM, '"noneEnabled"', '"noneAllowed"'),
+    "a class of the form that is not there": (FORM, 'class="ctkCollapsibleButton"', 'class="ctkColapsibleButton"'),
+    "a widget renamed in the form alone": (FORM, 'name="fitLabel"', 'name="fitText"'),
+    "a parameter that is misspelt": (FORM, ">scan<", ">scann<"),
+    "torch in the GUI process": ("MMGLLib/models.py", "import numpy as np", "import numpy as np\nimport torch"),
+    "the core imported when the module loads": (MODULE, "import slicer\n", "import slicer\nimport mmgl\n"),
+    "observers left behind": (MODULE, "self.removeObservers()", "pass"),
+    "a process left behind": (MODULE, "self.panel.close()", "pass"),
+    "an observer with too few arguments": (MODULE, "StartClose(self, caller, event)", "StartClose(self)"),
+    "a loop that waits for the process": (PANEL, "not self.run.poll():", "not [0 for _ in iter(self.run.poll, True)]:"),
+    "sleeping in a slot": (PANEL, "self._begun = time.monotonic()", "self._begun = time.monotonic(); time.sleep(0.2)"),
+    "events inside a slot": (PANEL, "self._timer.start()", "self._timer.start(); slicer.app.processEvents()"),
+    "a dialog nobody can answer": (MESSAGE, ", platform.platform()", ", slicer.util.messageBox(str(error))"),
+    "a name that only the wheel has": (PANEL, "slicer.util.childWidgetVariables", "slicer.childWidgetVariables"),
+    "an enum compared to a number": (PANEL, "== qt.Qt.Checked", "== 2"),
+    "a property called as a method": (PANEL, "deviceSelector.currentData", "deviceSelector.currentData()"),
+    "a new attribute on a widget": (PANEL, "self._timer.start()", "self.ui.segmentButton.busy = self._timer.start()"),
+    "a text that cannot be translated": (PANEL, '_("Choose a scan.")', '_(f"Choose a scan.")'),
+}  # fmt: skip
+"""File, what stands there, and what a hurried person makes of it."""
+
+
+class PretendRequest:
+    """A request that ends when the test says so, without a process."""
+
+    def __init__(self, scan, model, name, device="auto"):
+        self.labelmap = (scan.array[0] > 500).astype(np.uint8)
+        self.over = self.closed = self.cancelled = False
+        self.looks = 0
+        PretendRequest.latest = self
+
+    @property
+    def ended(self):
+        self.looks += 1
+        if self.looks > 100:
+            raise AssertionError("it is looked at again and again, and the application cannot do anything else")
+        return self.over
+
+    def cancel(self):
+        self.cancelled = self.over = True
+
+    def result(self):
+        from MMGLLib.messages import MMGLError
+
+        if self.cancelled:
+            raise MMGLError("slicer.stopped")
+        return self.labelmap
+
+    def details(self):
+        return ""
+
+    def close(self):
+        self.closed = True
+
+
+@on_bench_only
+class MistakesTest(BenchTest):
+    def setUp(self):
+        super().setUp()
+        folder = tempfile.TemporaryDirectory()
+        self.addCleanup(folder.cleanup)
+        self.folder = Path(folder.name)
+        self.model = card_only(self.folder)
+
+    def test_without_a_mistake_all_is_well(self):
+        self.go_through(self.copy("right"))
+
+    def test_every_planted_mistake_is_caught(self):
+        for number, (name, (file, right, wrong)) in enumerate(MISTAKES.items()):
+            with self.subTest(name):
+                copy = self.copy(str(number))
+                text = (copy / file).read_text(encoding="utf-8")
+                self.assertIn(right, text)
+                (copy / file).write_text(text.replace(right, wrong), encoding="utf-8")
+                with self.assertRaises(Exception, msg="nobody noticed"):  # noqa: B017 - whatever kind it is
+                    self.go_through(copy)
+
+    def copy(self, name):
+        for part in ("MMGLLib", "MMGLSegment"):
+            shutil.copytree(REPOSITORY / part, self.folder / name / part, ignore=shutil.ignore_patterns("__pycache__"))
+        return self.folder / name
+
+    def go_through(self, copy):
+        """Use a copy of the module as a user does, and raise whatever is wrong with it."""
+        from bench import faults, start
+
+        start.fresh()
+        shown = {name: module for name, module in sys.modules.items() if name.split(".")[0] in OURS}
+        for name in shown:
+            del sys.modules[name]
+        path = [str(copy), str(copy / "MMGLSegment"), *sys.path]
+        sources = [*(copy / "MMGLLib").glob("*.py"), *(copy / "MMGLSegment").rglob("*.py")]
+        try:
+            with mock.patch.object(sys, "path", path), mock.patch.object(sys, "dont_write_bytecode", True):
+                self.use(copy)
+            faults.raise_first()
+            with mock.patch.multiple(test_layers, REPOSITORY=copy, SOURCES=sources):
+                suite = test_layers.unittest.defaultTestLoader.loadTestsFromTestCase(test_layers.LayersTest)
+                outcome = test_layers.unittest.TestResult()
+                suite.run(outcome)
+                self.assertTrue(outcome.wasSuccessful(), outcome.failures)
+        finally:
+            faults.kept.clear()
+            for name in [name for name in sys.modules if name.split(".")[0] in OURS]:
+                del sys.modules[name]
+            sys.modules.update(shown)
+
+    def use(self, copy):
+        """Choose, segment, cancel, look at a message, close the scene and unload the module."""
+        from bench.application import load_module, make_widget
+
+        code, _ = load_module(copy / "MMGLSegment" / "MMGLSegment.py")
+        from MMGLLib import segmenting, setup
+
+        with (
+            mock.patch.object(segmenting, "Request", PretendRequest),
+            mock.patch.object(setup, "missing", lambda: []),
+        ):
+            widget = make_widget(code, "MMGLSegment")
+            panel, ui = widget.panel, widget.panel.ui
+            widget.enter()
+            volume = volume_of()
+            ui.scanSelector.setCurrentNode(volume)
+            self.assertEqual(panel.parameters.scan, volume)
+            panel.add_model(self.model)
+            self.segment(panel)
+            self.assertEqual(panel.parameters.result, ui.segmentEditor.segmentationNode())
+            self.segment(panel, cancel=True)
+            panel.message.fail(ErrorWithKey("words"))
+            ui.segmentButton.click()
+            slicer.mrmlScene.Clear(0)
+            self.assertTrue(PretendRequest.latest.closed)
+            ui.scanSelector.setCurrentNode(volume_of())
+            ui.segmentButton.click()
+            widget.cleanup()
+            self.assertTrue(PretendRequest.latest.closed)
+            self.assertFalse(panel._timer.active)
+            self.assertEqual(list(widget.Observations), [])
+            slicer.mrmlScene.Clear(0)
+
+    def segment(self, panel, cancel=False):
+        panel.ui.segmentButton.click()
+        self.assertIsNotNone(panel.run)
+        panel._timer.timeout.emit()
+        self.assertIsNotNone(panel.run)
+        if cancel:
+            panel.ui.segmentButton.click()
+        else:
+            PretendRequest.latest.over = True
+        panel._timer.timeout.emit()
+        self.assertIsNone(panel.run)
+
+
+class ErrorWithKey(RuntimeError):
+    """An error of the core, as the panel sees it."""
+
+    key = "slicer.died"
