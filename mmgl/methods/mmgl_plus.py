@@ -1,0 +1,112 @@
+"""MMGL+: the recipe of this project. Under construction: what is here has not beaten ``supervised`` yet.
+
+a. Deeply supervised segmentation of labelled slices, followed by an averaged teacher.
+b. The teacher says what unlabelled slices show, where it is sure. The student must say the same of a strong copy into
+   which a box of another slice, labelled or not, is pasted (FixMatch, Sohn et al. 2020; CutMix; BCP, Bai et al. 2023).
+
+The teacher is kept. Both stages share the supervised pipeline: its loss, its slices, its augmentation.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import torch
+from torch import Tensor, nn
+
+from mmgl.data.augment import apply_intensity, apply_spatial, sample_intensity
+from mmgl.data.mix import mix, sample_cutmix_boxes
+from mmgl.data.plan import Plan
+from mmgl.data.slices import SliceSampler
+from mmgl.losses.consistency import confident_labels
+from mmgl.losses.segmentation import deep_supervision
+from mmgl.methods.stage import Batch, Method, Stage, augmented, draw_spatial
+from mmgl.methods.supervised import Segmentation
+from mmgl.methods.teacher import AveragedTeacher
+from mmgl.networks.unet import UNet
+
+DECAY = 0.99
+"""Of the averaged teacher."""
+
+
+class FollowedSegmentation(Segmentation):
+    """Deeply supervised segmentation of labelled slices, which the teacher follows (stage a)."""
+
+    def __init__(self, plan: Plan, student: UNet, teacher: AveragedTeacher) -> None:
+        super().__init__(plan, student, share=0.5)
+        self.teacher = teacher
+
+    def after_step(self, progress: float) -> None:
+        self.teacher.update(self.network, DECAY)
+
+
+class WeakToStrong(Stage):
+    """L = L_seg^M(p(x), y) + 1/2 L_seg^M(p(u'), y') (stage b).
+
+    Half of a batch are labelled slices x. u' is a strong copy of an unlabelled slice with a box of another slice of
+    the batch, and y' what the teacher is sure of in the weak copies, or the label where a labelled slice was pasted.
+    """
+
+    name = "semi-supervised"
+    share = 0.5
+    segments = True
+    reads_labels = True
+    threshold = 0.9
+    weight = 0.5
+    strength = 2.0
+    area = (0.1, 0.45)  # of a box, as a share of the slice; half of the slices get one
+
+    def __init__(self, plan: Plan, student: UNet, teacher: AveragedTeacher) -> None:
+        super().__init__(plan)
+        self.network, self.teacher = student, teacher
+        self.learning_rate = 5e-4 if plan.published else 2e-3
+
+    def parameters(self) -> Iterable[nn.Parameter]:
+        return self.network.parameters()
+
+    def batch(self, slices: SliceSampler, device: torch.device) -> Batch:
+        count, side, generator = max(1, self.plan.batch // 2), self.plan.slice_size, slices.generator
+        images, labels = augmented(slices.draw_labelled(count), self.plan, generator, device)
+        drawn = slices.draw_unlabelled(count)
+        spatial = draw_spatial(drawn, self.plan, generator)
+        weak, _ = apply_spatial(drawn.images.to(device), drawn.labels.to(device), spatial, side)
+        strong = apply_intensity(weak, sample_intensity(count, generator, strength=self.strength))
+        boxes = sample_cutmix_boxes(count, (side, side), generator, area=self.area)
+        partners = torch.randint(2 * count, (count,), generator=generator)
+        copies = [copy.contiguous(memory_format=torch.channels_last) for copy in (weak, strong)]
+        return Batch([images], labels, copies, [boxes, partners])
+
+    def loss(self, batch: Batch, progress: float) -> dict[str, Tensor]:
+        (images,), (weak, strong), (boxes, partners) = batch.views, batch.unlabelled, batch.boxes
+        said = confident_labels(self.teacher(weak), self.threshold)
+        partners = partners.to(images.device)
+        pasted = torch.cat([strong, images]).index_select(0, partners)
+        called = torch.cat([said, batch.labels]).index_select(0, partners)
+        mixed, target = mix(strong, pasted, boxes), mix(said, called, boxes)
+        n = len(images)
+        logits = self.network.deep_logits(torch.cat([images, mixed]))
+        return {
+            "supervised": deep_supervision([scale[:n] for scale in logits], batch.labels, batch.sets),
+            "pseudo": self.weight * deep_supervision([scale[n:] for scale in logits], target, batch.sets),
+        }
+
+    def after_step(self, progress: float) -> None:
+        self.teacher.update(self.network, DECAY)
+
+
+class MmglPlus(Method):
+    """The plan's U-Net as student, and its averaged teacher, which segments."""
+
+    def __init__(self, plan: Plan, structures: int) -> None:
+        super().__init__()
+        self.student = UNet(plan.channels, structures + 1, plan.width, plan.levels, published=plan.published)
+        self.teacher = AveragedTeacher(self.student)
+        self.stages = (
+            FollowedSegmentation(plan, self.student, self.teacher),
+            WeakToStrong(plan, self.student, self.teacher),
+        )
+
+    @property
+    def network(self) -> UNet:  # type: ignore[override]
+        """The teacher's network: not an attribute of its own, or every checkpoint would hold it twice."""
+        return self.teacher.network
