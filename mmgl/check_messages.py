@@ -59,8 +59,8 @@ CHECKS: dict[str, str] = {
         "file. Give it the name of what it is."
     ),
     "check.gaps": (
-        "In {case} only some slices are painted ({painted}); the others are taken as not labelled. Say whether they are "
-        "not labelled or background."
+        "In {case} only some slices are painted ({painted}); the others are taken as not labelled. Say whether they "
+        "are not labelled or background."
     ),
     "check.gaps_as_background": (
         "In {case} only some slices are painted ({painted}), and the others teach that nothing is there, as you said. "

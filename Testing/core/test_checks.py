@@ -1,4 +1,4 @@
-"""Checks before training: every planted fault is found and said in plain words, and nothing is found where all is well."""
+"""Checks before training: every planted fault is found and said in plain words, and nothing where all is well."""
 
 import json
 
@@ -121,7 +121,7 @@ def test_labels_added_as_scans(study):
 
 
 def test_another_grid_is_told(study):
-    _, labelmap, grid = ball_scan(20)
+    _, _labelmap, grid = ball_scan(20)
     cropped = Grid((16, 30, 26), grid.spacing, tuple(float(v) for v in grid.position((0, 5, 5))))
     add(study, "cropped", lambda image, labels: (image, labels[:, 5:35, 5:31]), grid=cropped)
     assert "26 x 30 x 16" in one(study, "check.other_grid", Severity.NOTE).words
@@ -137,7 +137,7 @@ def test_a_label_that_is_half_outside(study):
 
 def test_a_label_that_was_moved_away_or_emptied_after_it_was_added(study):
     path = study.cases[0].label.path
-    image, labelmap, grid = ball_scan(0)
+    _image, labelmap, grid = ball_scan(0)
     write(path, labelmap, Grid(SIZE, grid.spacing, (900.0, 0.0, 0.0)))
     assert one(study, "label.outside", Severity.ERROR).case == "case-0"
     write(path, np.zeros_like(labelmap), grid)
@@ -173,7 +173,7 @@ def test_names_of_two_sides_swapped(tmp_path, right, wrong, key):
         swapped = number >= right
         add(study, f"c{number}", lambda *both, swapped=swapped: two_balls(*both, swapped), seed=number)
     finding = one(study, key)
-    assert finding.parameters["first"], finding.parameters["second"] == ("Shell", "Core")
+    assert (finding.parameters["first"], finding.parameters["second"]) == ("Shell", "Core")
     assert key == "check.swapped_some" or finding.case == f"c{right}"
 
 

@@ -1,0 +1,128 @@
+"""Partly labelled cases on their way into training: sampled, learned from, and never taken for background."""
+
+import numpy as np
+import pytest
+import torch
+from phantoms import MEANINGS, ball_scan, write
+
+from mmgl.data.cache import PreparedCase, prepare_case
+from mmgl.data.plan import Normalisation, Plan
+from mmgl.data.slices import SliceSampler
+from mmgl.losses.marginal import sets_table
+from mmgl.methods import METHODS, build_method
+from mmgl.structures import UNLABELLED
+from mmgl.study import Study
+from mmgl.training.check import dice_on_check_cases
+
+PLAN = Plan((None, 1.0, 1.0), ("axial",), 32, (Normalisation("scan"),), width=4, levels=4, batch=4)
+
+
+def prepared(folder, name, labelmap, sets=()):
+    image = np.random.default_rng(0).normal(size=(1, *labelmap.shape)).astype(np.float16)
+    np.save(folder / f"{name}.image.npy", image)
+    np.save(folder / f"{name}.labelmap.npy", labelmap.astype(np.int16))
+    return PreparedCase(
+        name, name, folder / f"{name}.image.npy", folder / f"{name}.labelmap.npy", (2.0, 1.0, 1.0), sets
+    )
+
+
+@pytest.fixture
+def cases(tmp_path):
+    """One case labelled on every third slice, one without structure 2, one without structure 1."""
+    labelmap = ball_scan(0)[1].astype(int)
+    sparse = np.where((np.arange(16) % 3 == 0)[:, None, None], labelmap, UNLABELLED)
+    first = np.where(labelmap == 1, 1, -2)
+    second = np.where(labelmap == 2, 2, -2)
+    return [
+        prepared(tmp_path, "sparse", sparse),
+        prepared(tmp_path, "first", first, ((2,),)),
+        prepared(tmp_path, "second", second, ((1,),)),
+    ]
+
+
+def test_codes_of_all_cases_mean_the_same(cases):
+    sampler = SliceSampler(cases, PLAN, torch.Generator().manual_seed(0))
+    assert sampler.sets == ((1,), (2,))
+    drawn = sampler.draw_labelled(120, painted=0.0)
+    for number, code in ((0, -1), (1, -3), (2, -2)):
+        labels = drawn.labels[drawn.cases == number]
+        assert set(labels.unique().tolist()) - {1, 2} <= {code, -1, 0}
+        assert (labels == code).any()
+    labelled = drawn.positions[drawn.cases == 0] * 16 - 1
+    assert ((labelled.round() % 3) == 0).all()
+
+
+def test_slices_with_something_unlabelled_serve_as_unlabelled_data(cases, tmp_path):
+    whole = prepared(tmp_path, "whole", ball_scan(1)[1].astype(int))
+    drawn = SliceSampler([whole, cases[0]], PLAN, torch.Generator().manual_seed(0)).draw_unlabelled(60)
+    assert (drawn.cases == 1).all()
+    assert (((drawn.positions * 16 - 1).round() % 3) != 0).all()
+    alone = SliceSampler([whole], PLAN, torch.Generator().manual_seed(0)).draw_unlabelled(20)
+    assert (alone.cases == 0).all()
+
+
+@pytest.mark.parametrize("name", sorted(METHODS))
+def test_every_method_knows_what_may_be_there(cases, name):
+    """Each stage that segments reads the codes; the same labels without their meaning give another loss."""
+    torch.manual_seed(0)
+    method = build_method(name, PLAN, 2)
+    sampler = SliceSampler(cases[1:], PLAN, torch.Generator().manual_seed(0))
+    for stage in (stage for stage in method.stages if stage.segments):
+        batch = stage.batch(sampler, torch.device("cpu"))
+        assert (batch.labels < -1).any()
+        with torch.no_grad():
+            masked = torch.stack(list(stage.loss(batch, 0.5).values())).sum()
+            batch.sets = sets_table(sampler.sets, 2, torch.device("cpu"))
+            merged = torch.stack(list(stage.loss(batch, 0.5).values())).sum()
+        assert torch.isfinite(merged)
+        assert merged != masked
+
+
+def test_check_dice_counts_only_what_is_labelled(cases, monkeypatch):
+    labelmap = ball_scan(0)[1].astype(int)
+    found = labelmap.copy()
+    found[1] = 2  # wrong, on a slice that is not labelled in the first case
+    monkeypatch.setattr(
+        "mmgl.training.check.fused_probabilities",
+        lambda *_, **__: torch.nn.functional.one_hot(torch.from_numpy(found), 3).movedim(-1, 0).float(),
+    )
+    network = build_method("supervised", PLAN, 2).network
+    assert dice_on_check_cases(network, cases[:1], PLAN, 2, torch.device("cpu")) == [1.0, 1.0]
+    one, two = dice_on_check_cases(network, cases[1:2], PLAN, 2, torch.device("cpu"))
+    assert one == pytest.approx(1.0, abs=0.2)
+    assert np.isnan(two) or two < 1  # never painted, and found only where it may be
+
+
+def test_three_hundred_structures_with_large_values(tmp_path):
+    study = Study.create(tmp_path / "study")
+    size = (6, 40, 60)
+    labelmap = np.zeros(size, np.uint16)
+    values = np.linspace(1, 65535, 300).astype(int)
+    for i, value in enumerate(values):
+        labelmap[i % 6, 2 * (i // 60) * 3 : 2 * (i // 60) * 3 + 4, i % 60] = value
+    image, _, grid = ball_scan(0, size)
+    label = write(tmp_path / "l.nii.gz", labelmap, grid)
+    meanings = {str(value): f"Structure number {i}" for i, value in enumerate(values)}
+    case = study.add_case(write(tmp_path / "a.nii.gz", image, grid), label=label, meanings=meanings)
+    found = study.read_labelmap(case)
+    assert len(study.structures) == 300
+    assert np.array_equal(np.bincount(found.ravel())[1:], [np.count_nonzero(labelmap == value) for value in values])
+    assert np.array_equal(found > 0, labelmap > 0)
+    assert {f.key for f in study.check()} <= {"check.few_patients", "check.strokes"}
+    plan = Plan((None, 1.0, 1.0), ("axial",), 32, (Normalisation("scan"),))
+    assert np.array_equal(np.unique(prepare_case(study, case, plan, tmp_path / "cache").labelmap), np.unique(found))
+    again = study.add_case(write(tmp_path / "b.nii.gz", image, grid), label=label, meanings=meanings)
+    assert again.label.meanings == case.label.meanings
+
+
+def test_meanings_hold_whatever_the_order(tmp_path):
+    """Voxels of each structure after import are those of the original, whatever value each file gives it."""
+    study = Study.create(tmp_path / "study")
+    image, labelmap, grid = ball_scan(0)
+    counts = np.bincount(labelmap.ravel())[1:]
+    for number, (shell, core) in enumerate([(1, 2), (2, 1), (9, 40000)]):
+        changed = np.select([labelmap == 1, labelmap == 2], [shell, core]).astype(np.uint16)
+        label = write(tmp_path / f"{number}_seg.nii.gz", changed, grid)
+        meanings = {str(shell): MEANINGS["1"], str(core): MEANINGS["2"]}
+        case = study.add_case(write(tmp_path / f"{number}.nii.gz", image, grid), label=label, meanings=meanings)
+        assert np.array_equal(np.bincount(study.read_labelmap(case).ravel())[1:], counts)
