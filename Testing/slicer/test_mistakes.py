@@ -88,6 +88,7 @@ class MistakesTest(BenchTest):
         self.addCleanup(folder.cleanup)
         self.folder = Path(folder.name)
         self.model = card_only(self.folder)
+        self.timers = []
 
     def test_without_a_mistake_all_is_well(self):
         self.go_through(self.copy("right"))
@@ -127,6 +128,8 @@ class MistakesTest(BenchTest):
                 suite.run(outcome)
                 self.assertTrue(outcome.wasSuccessful(), outcome.failures)
         finally:
+            while self.timers:
+                self.timers.pop().stop()  # a mistake may leave it running, into the next test
             faults.kept.clear()
             for name in [name for name in sys.modules if name.split(".")[0] in OURS]:
                 del sys.modules[name]
@@ -145,6 +148,7 @@ class MistakesTest(BenchTest):
         ):
             widget = make_widget(code, "MMGLSegment")
             panel, ui = widget.panel, widget.panel.ui
+            self.timers.append(panel._timer)
             widget.enter()
             volume = volume_of()
             ui.scanSelector.setCurrentNode(volume)
