@@ -32,23 +32,20 @@ def choose_device(name: str = "auto") -> torch.device:
     return torch.device("cuda" if usable and name != "cpu" else "cpu")
 
 
-def half_precision(device: torch.device) -> AbstractContextManager[object]:
-    """Return the context in which networks run: bfloat16 where the device computes it faster, else float32."""
-    return torch.autocast(device.type, dtype=torch.bfloat16, enabled=has_half_precision(device))
+def precision(device: torch.device, bfloat16: bool) -> AbstractContextManager[object]:
+    """Return the context in which networks run: convolutions in bfloat16, or everything in float32."""
+    return torch.autocast(device.type, dtype=torch.bfloat16, enabled=bfloat16)
 
 
-def has_half_precision(device: torch.device) -> bool:
-    """Return whether networks run in bfloat16 on the device."""
-    return _has_fast_bfloat16(device.type)
+def bfloat16_pays(device: torch.device) -> bool:
+    """Return whether networks run faster in bfloat16 on the device.
 
-
-@lru_cache
-def _has_fast_bfloat16(kind: str) -> bool:
-    """Return whether bfloat16 pays: on processors only those with instructions for it, or it would be slower."""
-    if kind == "cuda":
-        return bool(torch.cuda.get_device_capability()[0] >= 8)
+    Of processors it is measured, as some have instructions for bfloat16 and are slower with them.
+    """
+    if device.type == "cuda":
+        return bool(torch.cuda.get_device_capability(device)[0] >= 8)
     supported = getattr(torch.ops.mkldnn, "_is_mkldnn_bf16_supported", None)
-    return bool(supported and supported())
+    return bool(supported and supported()) and _bfloat16_is_faster()
 
 
 def is_out_of_memory(error: BaseException) -> bool:
@@ -62,16 +59,6 @@ def is_out_of_memory(error: BaseException) -> bool:
 def is_lost(error: BaseException) -> bool:
     """Return whether an error says that the graphics card cannot be used any more by this process."""
     return isinstance(error, RuntimeError) and "CUDA error" in str(error) and not is_out_of_memory(error)
-
-
-def fastest_precision(device: torch.device) -> AbstractContextManager[object]:
-    """Return the context in which networks segment: bfloat16 where it was measured to be faster, else float32.
-
-    Some processors have instructions for bfloat16 and are slower with them. Training asks ``half_precision`` instead,
-    as what it computes must not hang on a measurement.
-    """
-    faster = _has_fast_bfloat16(device.type) and (device.type == "cuda" or _bfloat16_is_faster())
-    return torch.autocast(device.type, dtype=torch.bfloat16, enabled=faster)
 
 
 @lru_cache

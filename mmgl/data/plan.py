@@ -58,6 +58,7 @@ class Plan:
     batch: slices in a training step.
     pictures: 2-D pictures without millimetres: their longer side becomes ``slice_size`` pixels.
     published: the network layers and learning rates of the paper instead of ours.
+    bfloat16: whether the network is trained in bfloat16, where the device that trains is faster with it.
     scans: what the scans have in common that it was made for; None in plans of earlier versions.
     """
 
@@ -70,6 +71,7 @@ class Plan:
     batch: int = 16
     pictures: bool = False
     published: bool = False
+    bfloat16: bool = False
     scans: Ranges | None = None
 
     @property
@@ -111,6 +113,7 @@ class Plan:
                 batch=int(value["batch"]),
                 pictures=bool(value["pictures"]),
                 published=bool(value["published"]),
+                bfloat16=bool(value.get("bfloat16", False)),
                 scans=Ranges.from_json(value["scans"]) if value.get("scans") else None,
             )
         except (KeyError, TypeError, ValueError) as error:

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from contextlib import AbstractContextManager
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
 from mmgl.data.plan import PLANES, Plan
-from mmgl.device import free_memory, half_precision
+from mmgl.device import free_memory, precision
 from mmgl.imaging.grid import Size
 from mmgl.inference.fused import EXACT, Fused
 
@@ -23,7 +22,6 @@ TOGETHER = 16
 """Slices whose votes are added at once: across the rows of memory, adding one at a time would be slow."""
 
 Network = Callable[[Tensor], Tensor]
-Precision = Callable[[torch.device], AbstractContextManager[object]]
 
 
 def fused_probabilities(
@@ -51,7 +49,7 @@ def fuse(
     stride: int = 16,
     device: torch.device | None = None,
     mirror: bool = False,
-    precision: Precision = half_precision,
+    bfloat16: bool | None = None,
     start: Size = (0, 0, 0),
     whole: Size | None = None,
     progress: Callable[[float], None] | None = None,
@@ -63,7 +61,7 @@ def fuse(
         image: (C, z, y, x), prepared on the plan's grid, or the part of it that begins at ``start``.
         device: where the network is.
         mirror: average each slice with its mirror image, left to right.
-        precision: the context in which the network runs.
+        bfloat16: whether the network runs in bfloat16; as in training unless said.
         start, whole: as in ``Fused``.
         progress: told the share that is done.
 
@@ -71,7 +69,7 @@ def fuse(
         torch.cuda.OutOfMemoryError: not even one slice fits into the memory of the graphics card.
     """
     device = device or image.device
-    batches = _Batches(network, stride, device, mirror, precision)
+    batches = _Batches(network, stride, device, mirror, plan.bfloat16 if bfloat16 is None else bfloat16)
     fused: Fused | None = None
     for done, plane in enumerate(plan.planes):
         axis = PLANES.index(plane)
@@ -102,9 +100,9 @@ def _empty(outputs: int, image: Tensor, votes: int, device: torch.device, start:
 class _Batches:
     """Slices through a network, as many at once as are fast and fit into the memory."""
 
-    def __init__(self, network: Network, stride: int, device: torch.device, mirror: bool, precision: Precision) -> None:
+    def __init__(self, network: Network, stride: int, device: torch.device, mirror: bool, bfloat16: bool) -> None:
         self._network, self._stride, self._device = network, stride, device
-        self._mirror, self._precision = mirror, precision
+        self._mirror, self._bfloat16 = mirror, bfloat16
         self._pixels = PIXELS if device.type == "cpu" else PIXELS_ON_GPU
 
     def run(self, slices: Tensor) -> list[Tensor]:
@@ -127,17 +125,17 @@ class _Batches:
 
     def _probabilities(self, slices: Tensor) -> Tensor:
         """Return the probabilities (n, K + 1, h, w) of slices, with their mirror images where asked."""
-        found = _slice_probabilities(self._network, slices, self._stride, self._precision)
+        found = _slice_probabilities(self._network, slices, self._stride, self._bfloat16)
         if self._mirror:
-            mirrored = _slice_probabilities(self._network, slices.flip(-1), self._stride, self._precision)
+            mirrored = _slice_probabilities(self._network, slices.flip(-1), self._stride, self._bfloat16)
             found = (found + mirrored.flip(-1)) / 2
         return found
 
 
-def _slice_probabilities(network: Network, slices: Tensor, stride: int, precision: Precision) -> Tensor:
+def _slice_probabilities(network: Network, slices: Tensor, stride: int, bfloat16: bool) -> Tensor:
     """Return the probabilities (N, K + 1, h, w) of slices of any size, padded to the stride by repeating the edge."""
     height, width = slices.shape[-2:]
     padded = F.pad(slices, (0, -width % stride, 0, -height % stride), mode="replicate")
-    with torch.inference_mode(), precision(slices.device):
+    with torch.inference_mode(), precision(slices.device, bfloat16):
         logits = network(padded.contiguous(memory_format=torch.channels_last))
         return logits[..., :height, :width].float().softmax(1)

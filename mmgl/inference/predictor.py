@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from torch.nn.utils import fuse_conv_bn_eval
 
 from mmgl.data.prepare import Box, plan_size, prepare_scan
-from mmgl.device import choose_device, fastest_precision
+from mmgl.device import bfloat16_pays, choose_device
 from mmgl.finding import Finding
 from mmgl.imaging.grid import Array, Size
 from mmgl.imaging.scan import Scan
@@ -154,7 +154,7 @@ class Predictor:
             stride=self.network.stride,
             device=self.device,
             mirror=mirror,
-            precision=fastest_precision,
+            bfloat16=bfloat16_pays(self.device),
             start=start,
             whole=whole,
             progress=progress,

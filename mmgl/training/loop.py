@@ -11,7 +11,7 @@ from torch import Tensor
 from mmgl.data.cache import PreparedCase
 from mmgl.data.plan import Plan
 from mmgl.data.slices import SliceSampler
-from mmgl.device import half_precision
+from mmgl.device import precision
 from mmgl.losses.marginal import sets_table
 from mmgl.methods.stage import Method, Stage
 from mmgl.structures import Structure
@@ -174,7 +174,7 @@ class Trainer:
         """Take one optimiser step and return the terms of its loss."""
         batch = stage.batch(self.slices, self.device)
         batch.sets = self.sets
-        with half_precision(self.device):
+        with precision(self.device, self.plan.bfloat16):
             terms = stage.loss(batch, progress)
         optimiser.zero_grad(set_to_none=True)
         torch.stack(list(terms.values())).sum().backward()  # type: ignore[no-untyped-call]

@@ -10,7 +10,7 @@ from typing import TypeVar
 import torch
 
 from mmgl.data.plan import Plan, fitting_batch
-from mmgl.device import free_memory, has_half_precision, is_lost, is_out_of_memory
+from mmgl.device import bfloat16_pays, free_memory, is_lost, is_out_of_memory
 from mmgl.messages import MMGLError
 from mmgl.training.run import Run
 
@@ -65,7 +65,7 @@ def _smaller(plan: Plan, device: torch.device, *, begun: bool) -> tuple[Plan, to
         raise MMGLError("memory.too_small", free=f"{free / GIGABYTE:.1f}")
     processor = torch.device("cpu")
     batch = fitting_batch(free_memory(processor), plan.width, plan.slice_size, on_gpu=False)
-    return replace(plan, batch=batch), processor
+    return replace(plan, batch=batch, bfloat16=bfloat16_pays(processor)), processor
 
 
 def _facts(plan: Plan, device: torch.device) -> dict[str, object]:
@@ -74,7 +74,7 @@ def _facts(plan: Plan, device: torch.device) -> dict[str, object]:
         "device": device.type,
         "name": torch.cuda.get_device_name(device) if device.type == "cuda" else "",
         "free_gb": round(free_memory(device) / GIGABYTE, 1),
-        "precision": "bfloat16" if has_half_precision(device) else "float32",
+        "precision": "bfloat16" if plan.bfloat16 else "float32",
         "batch": plan.batch,
         "width": plan.width,
         "slice_size": plan.slice_size,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import TypeVar
 
 import numpy as np
@@ -12,7 +13,7 @@ import torch
 from mmgl.data.cache import PreparedCase, cache_need, clean_cache, free_disk, prepare_case
 from mmgl.data.facts import ScanFacts, scan_facts
 from mmgl.data.plan import Plan, make_plan
-from mmgl.device import free_memory
+from mmgl.device import bfloat16_pays, free_memory
 from mmgl.jobs import Job
 from mmgl.messages import MMGLError
 from mmgl.study import Case, Study
@@ -41,6 +42,7 @@ def look_and_plan(
     unlabelled = study.unlabelled[:: max(1, len(study.unlabelled) // LOOKED_AT)]
     facts = _each([*study.labelled, *unlabelled], look, run, stop, "looking")
     plan = make_plan(facts, free_memory=free_memory(device), on_gpu=device.type == "cuda", published=published)
+    plan = replace(plan, bfloat16=bfloat16_pays(device))
     run.tell("plan", plan=plan.to_json())
     return plan, float(np.mean([math.prod(plan.size_on_grid(f.size, f.spacing)) for f in facts]))
 
