@@ -4,6 +4,7 @@ import json
 
 import numpy as np
 import pytest
+import SimpleITK as sitk
 import torch
 from phantoms import ball_scan, ball_study, write
 
@@ -212,6 +213,9 @@ def test_without_check_cases_the_last_network_is_kept(tmp_path):
     study = ball_study(tmp_path, checks=0)
     model = train(study, method="supervised", budget=Budget(steps=4), device="cpu")
     assert read_model(model)[0].scores == {}
+    previews = sorted((study.folder / "runs" / model.stem / "previews").iterdir())
+    assert [file.name for file in previews] == [f"segmentation-{step:07d}.png" for step in range(1, 5)]
+    assert sitk.GetArrayFromImage(sitk.ReadImage(str(previews[0]))).shape == (32, 29, 3)  # one slice of a scan
     assert not (study.folder / "runs" / model.stem / "best.safetensors").exists()
 
 
@@ -259,8 +263,6 @@ def test_impossible_budgets(steps, minutes):
 
 
 def test_a_study_of_pictures(tmp_path):
-    import SimpleITK as sitk
-
     generator = np.random.default_rng(0)
     study = Study.create(tmp_path / "study")
     for number in range(3):

@@ -1,4 +1,4 @@
-"""What the checks know of each scan and each label: read once from the voxels, then kept in the study's cache."""
+"""What the checks know of each scan and each label: read once from the voxels, then kept in the study."""
 
 from __future__ import annotations
 

@@ -5,7 +5,9 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -15,7 +17,7 @@ from mmgl.imaging.segmentation_files import write_picture
 from mmgl.inference.planes import fused_probabilities
 from mmgl.networks.unet import UNet
 from mmgl.structures import UNLABELLED, Structure
-from mmgl.training.preview import preview
+from mmgl.training.preview import preview, shown_slice
 from mmgl.training.run import Run
 
 Rows = list[list[float]]
@@ -60,22 +62,25 @@ class Checker:
     def seconds(self, network: UNet) -> float:
         """Return how long a check takes, from one case."""
         begun = time.monotonic()
-        find(network, self._shown, self._plan, self._device)
+        if self._cases:
+            find(network, self._shown, self._plan, self._device)
+        else:
+            find_shown(network, self._shown, self._plan, self._device)
         return (time.monotonic() - begun) * max(1, len(self._cases))
 
     def check(self, network: UNet, stage: str, step: int, steps: int) -> None:
         """Check the network after a step, keep it if it is the best so far, and make the preview."""
+        if not self._cases:
+            self._show(find_shown(network, self._shown, self._plan, self._device), stage, step)
+            return
         rows: Rows = []
-        for case in self._cases or [self._shown]:
+        for case in self._cases:
             found = find(network, case, self._plan, self._device)
             self._run.beat()
             rows.append(dice(found, case, len(self._structures)))
             if case is self._shown:
-                picture = self._run.preview_file(stage, step)
-                write_picture(picture, preview(case, found.numpy(), self._plan, self._structures), overwrite=True)
-                self._run.tell("preview", file=picture.relative_to(self._run.folder).as_posix(), case=case.name)
-        if not self._cases:
-            return
+                axis, index = shown_slice(case, self._plan)
+                self._show(found.select(axis, index), stage, step)
         scores = means(rows)
         if mean(scores) > self.best:
             self.best, self.rows = mean(scores), rows
@@ -83,12 +88,30 @@ class Checker:
             self._run.save("best", network.state_dict(), state)
         self._run.tell("check", stage=stage, step=step, steps=steps, dice=[finite(d) for d in scores])
 
+    def _show(self, found: Tensor, stage: str, step: int) -> None:
+        """Write the preview of what was found (y, x) in the shown slice."""
+        picture = self._run.preview_file(stage, step)
+        write_picture(picture, preview(self._shown, found.numpy(), self._plan, self._structures), overwrite=True)
+        self._run.tell("preview", file=picture.relative_to(self._run.folder).as_posix(), case=self._shown.name)
+
 
 def find(network: UNet, case: PreparedCase, plan: Plan, device: torch.device) -> Tensor:
-    """Return what the network finds in a case: (z, y, x) int64 on the plan's grid; its mode is as it was before."""
+    """Return what the network finds in a case: (z, y, x) int64 on the plan's grid."""
+    return _find(network, torch.from_numpy(case.image.astype("float32")), plan, device)
+
+
+def find_shown(network: UNet, case: PreparedCase, plan: Plan, device: torch.device) -> Tensor:
+    """Return what the network finds in the slice of a case that is shown, (y, x) int64, by that slice alone."""
+    axis, index = shown_slice(case, plan)
+    image = np.take(case.image, [index], axis=1 + axis).astype("float32")
+    found = _find(network, torch.from_numpy(image), replace(plan, planes=plan.planes[:1]), device)
+    return found.select(axis, 0)
+
+
+def _find(network: UNet, image: Tensor, plan: Plan, device: torch.device) -> Tensor:
+    """Return the most probable structure of every voxel (z, y, x); the network's mode is as it was before."""
     was_training = network.training
     network.eval()
-    image = torch.from_numpy(case.image.astype("float32"))
     probabilities = fused_probabilities(network, image, plan, stride=network.stride, device=device)
     network.train(was_training)
     return probabilities.argmax(0).cpu()

@@ -9,7 +9,7 @@ from mmgl.methods.stage import Stage
 from mmgl.training.budget import Budget
 from mmgl.training.schedule import Schedule
 
-MEMORY = 50
+MEMORY = 20
 """About as many steps back the pace is an average of."""
 
 CHECKS = 8

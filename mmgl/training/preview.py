@@ -18,24 +18,29 @@ LONGEST = 512
 """Pixels of the longer side of a slice beyond which every second, third, ... pixel is shown."""
 
 
-def preview(case: PreparedCase, found: Array, plan: Plan, structures: Sequence[Structure]) -> Array:
-    """Return the slice in which most is painted (or else found) as a picture, RGB (y, x, 3) of uint8.
+def shown_slice(case: PreparedCase, plan: Plan) -> tuple[int, int]:
+    """Return axis and index of the slice shown: in the plan's first plane, where most is painted, or half way."""
+    axis = PLANES.index(plan.planes[0])
+    if case.labelmap is None:
+        return axis, case.image.shape[1 + axis] // 2
+    counts = (case.labelmap > 0).sum(axis=tuple(a for a in range(3) if a != axis))
+    return axis, int(counts.argmax()) if counts.any() else len(counts) // 2
 
-    The slice lies in the first of the plan's planes. Of a labelled case the label stands on the right. Superior or
-    anterior is up, the patient's left or posterior on the right.
+
+def preview(case: PreparedCase, found: Array, plan: Plan, structures: Sequence[Structure]) -> Array:
+    """Return the shown slice as a picture, RGB (y, x, 3) of uint8, with the label on the right where there is one.
+
+    Superior or anterior is up, the patient's left or posterior on the right.
 
     Args:
         case: prepared on the plan's grid.
-        found: labelmap (z, y, x).
+        found: labelmap (y, x) of the shown slice.
     """
-    axis = PLANES.index(plan.planes[0])
-    painted = found if case.labelmap is None else np.asarray(case.labelmap)
-    counts = (painted > 0).sum(axis=tuple(a for a in range(3) if a != axis))
-    index = int(counts.argmax()) if counts.any() else painted.shape[axis] // 2
+    axis, index = shown_slice(case, plan)
     image = np.take(case.image[0], index, axis=axis).astype(np.float32)
-    maps = [found] if case.labelmap is None else [found, painted]
+    maps = [found] if case.labelmap is None else [found, np.take(case.labelmap, index, axis=axis)]
     stride = -(-max(image.shape) // LONGEST)
-    tiles = [_painted(image, np.take(m, index, axis=axis), structures)[::stride, ::stride] for m in maps]
+    tiles = [_painted(image, m, structures)[::stride, ::stride] for m in maps]
     picture = np.concatenate(tiles, axis=1)
     return np.ascontiguousarray(picture[::-1] if axis != 0 else picture)
 

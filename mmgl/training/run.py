@@ -33,7 +33,12 @@ class Run(Record):
         return config
 
     def preview_file(self, stage: str, step: int) -> Path:
-        """Return where the preview made at a step of a stage belongs; in the order of names they tell the story."""
+        """Return where the preview made at a step of a stage belongs; in the order of names they tell the story.
+
+        Raises:
+            MMGLError: ``job.away``.
+        """
+        self.require_folder()
         return self.folder / "previews" / f"{stage}-{step:07d}.png"
 
     def save(self, name: str, tensors: Mapping[str, Tensor], state: Mapping[str, Any]) -> None:
