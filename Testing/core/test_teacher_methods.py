@@ -19,8 +19,10 @@ from mmgl.methods.stage import Batch
 from mmgl.methods.ua_mt import UaMt, dropping_logits
 from mmgl.methods.unimatch import UniMatch
 from mmgl.networks.perturb import dropout, noisy
+from mmgl.structures import Structure
 from mmgl.training.budget import Budget
 from mmgl.training.loop import Trainer
+from mmgl.training.rehearsal import TIMED, UNTIMED
 from mmgl.training.run import Run
 
 PLAN = dataclasses.replace(PLAN, width=4, batch=6, levels=4, normalisation=PLAN.normalisation * 3)
@@ -193,6 +195,9 @@ def test_the_teacher_follows_after_each_step(name, slices):
     assert int(method.teacher.steps) == 2
 
 
+REHEARSED = UNTIMED + TIMED  # steps of each stage before the first one that counts
+
+
 @pytest.mark.parametrize("name", ["mean-teacher", "ua-mt", "bcp"])
 def test_the_teacher_evaluates_while_the_student_trains(name):
     method, stage = built(name)
@@ -212,11 +217,11 @@ def test_going_on_gives_the_same_weights_as_never_stopping(name, slices, tmp_pat
 
     def trained(folder, stop_at=None):
         method, taken = built(name)[0], []
-        trainer = Trainer(method, slices, [], PLAN, 1, Run(tmp_path / folder), CPU)
+        trainer = Trainer(method, slices, [], PLAN, [Structure(1, "Ball", (200, 0, 0))], Run(tmp_path / folder), CPU)
         step = trainer._step
 
         def stopping(*inputs):
-            if len(taken) == stop_at:
+            if stop_at is not None and len(taken) == stop_at + REHEARSED * len(method.stages):
                 raise StoppedError
             taken.append(1)
             return step(*inputs)

@@ -15,6 +15,7 @@ from mmgl.model import read_model
 from mmgl.study import Study, Use
 from mmgl.training.budget import Budget
 from mmgl.training.loop import Trainer
+from mmgl.training.rehearsal import TIMED, UNTIMED
 from mmgl.training.train import resume, train
 
 
@@ -94,7 +95,7 @@ def test_going_on_gives_the_same_weights_as_never_stopping(tmp_path, method, mon
         step = Trainer._step
 
         def stopping(self, *arguments, taken=taken, stop_at=stop_at, step=step):
-            if len(taken) == stop_at:
+            if len(taken) == stop_at + (UNTIMED + TIMED) * len(self.method.stages):  # after the rehearsal
                 raise StoppedError
             taken.append(1)
             return step(self, *arguments)
