@@ -27,6 +27,7 @@ class ProgressLine:
         self._live = self._stream.isatty()
         self._dice = ""
         self._skipped: set[str] = set()
+        self._found: set[str] = set()
 
     def __enter__(self) -> ProgressLine:
         return self
@@ -46,7 +47,8 @@ class ProgressLine:
         elif kind == "skipped" and event["case"] not in self._skipped:
             self._skipped.add(event["case"])  # told twice: when looking at the scans and when preparing them
             self._line(f"{CATALOGUE['progress.skipped'].format(case=event['case'])} {event['words']}")
-        elif kind == "finding":
+        elif kind == "finding" and event["key"] not in self._found:
+            self._found.add(event["key"])  # of each kind one; mmgl study check has them all
             self._line(event["words"])
         elif kind == "stage":
             place = f"({event['number']} of {event['stages']})"

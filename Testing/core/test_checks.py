@@ -1,5 +1,6 @@
 """Checks before training: every planted fault is found and said in plain words, and nothing where all is well."""
 
+import io
 import json
 
 import numpy as np
@@ -11,6 +12,7 @@ from mmgl.cli import main
 from mmgl.imaging.conversion import image_of
 from mmgl.imaging.grid import Grid
 from mmgl.messages import MMGLError
+from mmgl.progress import ProgressLine
 from mmgl.study import Case, Image, Study, Use, label_questions
 from mmgl.study.checks import Severity
 from mmgl.study.checks.patients import check_patients
@@ -380,3 +382,11 @@ def test_the_list_says_the_same_only_once(study, capsys):
     assert text.count("only some slices are painted") == 2
     assert "The same in 3 more: sparse 2, sparse 3, sparse 4" in text
     assert text.index("Must be put right") < text.index("Please answer")
+
+
+def test_progress_tells_one_finding_of_each_kind():
+    stream = io.StringIO()
+    with ProgressLine(stream) as progress:
+        for key, words in (("a", "first"), ("b", "second"), ("a", "third")):
+            progress.show({"event": "finding", "key": key, "words": words})
+    assert stream.getvalue() == "first\nsecond\n"

@@ -192,7 +192,7 @@ def test_labels_without_names_ask_for_them(folder, tmp_path, capsys):
     capsys.readouterr()
     code = main(["study", "add", str(tmp_path / "study"), f"{folder}/labelled", "--labels", f"{folder}/labels"])
     assert code == 1
-    assert re.search(r"1 \([\d,]+ voxels\), 2 \([\d,]+ voxels\) without names", capsys.readouterr().err)
+    assert re.search(r"values 1 \([\d,]+ voxels\), 2 \([\d,]+ voxels\) without names", capsys.readouterr().err)
     assert main(["study", "add", str(tmp_path / "study"), f"{folder}/labelled", "--structures", "Shell"]) == 1
     assert "VALUE=NAME" in capsys.readouterr().err
 

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from mmgl.imaging.conversion import array_of, grid_of, image_of
 from mmgl.imaging.grid import Grid
-from mmgl.imaging.image_files import failure
+from mmgl.imaging.image_files import failure, quiet
 from mmgl.imaging.reading import find_series, read_case_scan, read_header, read_scan
 from mmgl.messages import MMGLError
 
@@ -445,3 +445,13 @@ def test_real_scans(data: Path, name: str) -> None:
     assert scan.array.shape == (1, *header.grid.size)
     assert scan.grid == header.grid
     assert np.ptp(scan.array) > 100
+
+
+def test_warnings_of_itk_are_on_again_when_several_threads_read():
+    first, second = quiet(), quiet()
+    first.__enter__()
+    second.__enter__()
+    first.__exit__(None, None, None)
+    assert not sitk.ProcessObject.GetGlobalWarningDisplay()  # the second one is still reading
+    second.__exit__(None, None, None)
+    assert sitk.ProcessObject.GetGlobalWarningDisplay()

@@ -68,14 +68,14 @@ def read_series(folder: Path, series: str | None = None) -> tuple[ImageFile, Arr
 def _files_by_series(folder: Path) -> Mapping[str, Sequence[ImageFile]]:
     """Return the images of DICOM in a folder, by the UID of their series.
 
-    The last folder is remembered while its files stay as they are: each of its series is asked for in turn.
+    The last folders are remembered while their files stay as they are: each of their series is asked for in turn.
     """
     if not folder.is_dir():
         raise MMGLError("file.missing", path=folder)
     return _read_headers(folder, json.dumps(stamp(folder)))
 
 
-@lru_cache(maxsize=1)
+@lru_cache(maxsize=4)  # two scans are read at a time
 def _read_headers(folder: Path, state: str) -> Mapping[str, Sequence[ImageFile]]:
     """Return what ``_files_by_series`` does, for files of this state."""
     found: dict[str, list[ImageFile]] = defaultdict(list)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 import re
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -43,6 +44,9 @@ LARGEST = 64 * 2**30
 
 HIGHEST_RATIO = 2000
 """How many times larger than its file an image can be: deflate reaches 1032."""
+
+_SWITCH, _INSIDE, _BEFORE = threading.Lock(), list[int](), list[bool]()
+"""Of ITK's warnings: who may turn it, the blocks that hold them back, and how it stood before."""
 
 _PLAIN_REASONS = (
     ("is not recognized as a NIFTI", "its header is damaged"),
@@ -96,13 +100,22 @@ def looks_like_dicom(path: Path) -> bool:
 
 @contextmanager
 def quiet() -> Iterator[None]:
-    """Hold back the warnings of ITK inside the block: what matters in them is checked and said by MMGL."""
-    before = sitk.ProcessObject.GetGlobalWarningDisplay()
-    sitk.ProcessObject.SetGlobalWarningDisplay(False)
+    """Hold back the warnings of ITK inside the block: what matters in them is checked and said by MMGL.
+
+    The switch is one for all threads, so the last one to leave its block turns it back.
+    """
+    with _SWITCH:
+        if not _INSIDE:
+            _BEFORE[:] = [sitk.ProcessObject.GetGlobalWarningDisplay()]
+            sitk.ProcessObject.SetGlobalWarningDisplay(False)
+        _INSIDE.append(1)
     try:
         yield
     finally:
-        sitk.ProcessObject.SetGlobalWarningDisplay(before)
+        with _SWITCH:
+            _INSIDE.pop()
+            if not _INSIDE:
+                sitk.ProcessObject.SetGlobalWarningDisplay(_BEFORE[0])
 
 
 def read_information(path: Path) -> ImageFile:

@@ -195,7 +195,7 @@ def label_statistics(case: Case, structures: Sequence[Structure]) -> LabelStatis
         slices={key: " and ".join(f"{n} of {of} {plane}" for plane, n, of in s) for key, s in sparse.items() if s},
         strokes=looks_like_strokes(labelmap > 0),
         background=any(bool(placed.voxels(segment).any()) for segment in special),
-        other_grid=() if painted.grid.same_as(grid) else (_words(painted.grid), _words(grid)),
+        other_grid=_other_grid(painted.grid, grid),
         outside=_outside(painted, placed),
         overlaps=_overlaps(placed, numbers),
     )
@@ -215,11 +215,19 @@ def _words(grid: Grid) -> str:
     return f"{' x '.join(map(str, size))} voxels of {' x '.join(f'{s:.3g}' for s in spacing)} mm"
 
 
+def _other_grid(label: Grid, scan: Grid) -> tuple[str, ...]:
+    """Return both grids in words where they differ."""
+    if label.same_as(scan):
+        return ()
+    first, second = _words(label), _words(scan)
+    return (first, second) if first != second else (f"{first}, moved or turned", second)
+
+
 def _outside(painted: Segmentation, placed: Segmentation) -> float:
     """Return the share of what is painted that is lost outside the scan, by volume; small shares are rounding."""
     before, after = (np.count_nonzero(s.layers.any(axis=0)) * float(np.prod(s.grid.spacing)) for s in (painted, placed))
     lost = 1 - after / before if before else 0.0
-    return round(lost, 3) if lost > 0.1 or (lost > 0 and painted.grid.spacing == placed.grid.spacing) else 0.0
+    return round(lost, 3) if lost > (0.01 if painted.grid.spacing == placed.grid.spacing else 0.1) else 0.0
 
 
 def _overlaps(placed: Segmentation, numbers: Sequence[int]) -> list[tuple[int, int, int]]:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import combinations
 
 import numpy as np
 
+from mmgl.imaging.grid import Array
 from mmgl.structures import Structure
 from mmgl.study.cases import Case, Use
 from mmgl.study.checks.finding import Choice, Finding, Severity
@@ -14,8 +16,8 @@ from mmgl.study.extents import Extent
 from mmgl.study.identity import says_nothing
 from mmgl.study.statistics import LabelStatistics, Statistics
 
-AGREE = 0.6
-"""Cosine from which on two structures count as lying in the direction they lie in elsewhere."""
+AGREE, MOST = 0.6, 0.8
+"""Cosine from which on two structures count as lying along a line, and the share of cases in which they must."""
 
 
 def check_labels(
@@ -40,7 +42,7 @@ def check_labels(
             yield Finding("check.default_name", Severity.WARNING, "", parameters, structures=(structure.id,))
     trained = [case.name for case in cases if case.use is Use.TRAIN and case.name in labels]
     yield from _too_few(structures, {name: labels[name] for name in trained})
-    yield from _swapped(structures, labels)
+    yield from _swapped(structures, labels, known)
 
 
 def _one(case: Case, label: LabelStatistics, names: Mapping[int, str]) -> Iterator[Finding]:
@@ -117,33 +119,40 @@ def _too_few(structures: Sequence[Structure], labels: Mapping[str, LabelStatisti
             yield Finding("check.only_once", Severity.WARNING, cases[0], parameters, structures=(structure.id,))
 
 
-def _swapped(structures: Sequence[Structure], labels: Mapping[str, LabelStatistics]) -> Iterator[Finding]:
+def _swapped(
+    structures: Sequence[Structure], labels: Mapping[str, LabelStatistics], known: Mapping[str, Statistics]
+) -> Iterator[Finding]:
     """Yield the pairs of structures whose direction from one to the other is opposite in some of the cases.
 
-    Only pairs count that lie along one line in all cases; a pair that lies in any direction says nothing.
+    Only pairs count that lie side by side and along one line in most cases; any other pair says nothing.
     """
     for first, second in combinations(structures, 2):
-        directions = {}
-        for name, label in labels.items():
-            here = [label.centres.get(str(s.id)) for s in (first, second)]
-            if here[0] is not None and here[1] is not None:
-                step = np.subtract(here[1], here[0])
-                length = float(np.linalg.norm(step))
-                directions[name] = step / length if length > 1e-6 else step
+        found = {name: _direction(label, first.id, second.id, known[name]) for name, label in labels.items()}
+        directions = {name: direction for name, direction in found.items() if direction is not None}
         if len(directions) < 3:
             continue
         rows = np.array(list(directions.values()))
         line = np.linalg.svd(rows, full_matrices=False)[2][0]
         along = dict(zip(directions, rows @ line, strict=True))
-        one, other = ([n for n, a in along.items() if sign * a > AGREE] for sign in (1, -1))
-        if len(one) + len(other) < len(along) or not one or not other:
+        one, other = ([name for name, a in along.items() if sign * a > AGREE] for sign in (1, -1))
+        if len(one) + len(other) < MOST * len(along) or not one or not other:
             continue
         parameters = {"first": first.name, "second": second.name}
         ids = (first.id, second.id)
         few, many = sorted((one, other), key=len)
-        if len(few) * 3 <= len(along) or len(few) == 1:
+        if len(few) * 3 <= len(along):
             for name in few:
                 yield Finding("check.swapped", Severity.WARNING, name, parameters, structures=ids)
         else:
             parameters |= {"some": ", ".join(few), "others": ", ".join(many)}
             yield Finding("check.swapped_some", Severity.WARNING, "", parameters, structures=ids)
+
+
+def _direction(label: LabelStatistics, first: int, second: int, case: Statistics) -> Array | None:
+    """Return the unit vector from one structure to another that lies beside it, or None where it does not."""
+    if not case.scan or str(first) not in label.centres or str(second) not in label.centres:
+        return None
+    step = np.subtract(label.centres[str(second)], label.centres[str(first)])
+    smaller = min(label.voxels[str(first)], label.voxels[str(second)]) * math.prod(case.scan.spacing)
+    length = float(np.linalg.norm(step))
+    return step / length if length > (smaller * 3 / (4 * math.pi)) ** (1 / 3) else None

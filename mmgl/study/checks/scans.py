@@ -81,4 +81,4 @@ def _intensities(scans: Mapping[str, ScanStatistics]) -> Iterator[Finding]:
 
 
 def _sides(values: Sequence[float]) -> str:
-    return " x ".join(f"{value:.3g}" for value in values)
+    return " x ".join(f"{value:.0f}" if value >= 100 else f"{value:.3g}" for value in values)
