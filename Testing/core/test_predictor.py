@@ -102,7 +102,7 @@ def test_batches_become_smaller_until_they_fit():
     image = torch.rand(1, 12, 13, 14)
     small, large = SmallCard(3), SmallCard(100)
     first = fuse(small, image, plan, stride=1).tensor()
-    assert torch.equal(first, fuse(large, image, plan, stride=1).tensor())
+    assert torch.allclose(first, fuse(large, image, plan, stride=1).tensor(), atol=1e-5)
     assert max(small.sizes) > 3
     assert small.sizes.index(next(s for s in small.sizes if s <= 3)) <= 3  # it learns once what fits
     assert all(s <= 3 for s in small.sizes[4:])
