@@ -188,7 +188,7 @@ def test_an_unlabelled_scan_that_cannot_be_read_is_told_of_and_left_out(tmp_path
     skipped = [event for event in events if event["event"] == "skipped"]
     assert {event["case"] for event in skipped} == {"case-2"}
     (tmp_path / "images" / "case-1.nii.gz").write_bytes(b"broken")
-    assert key_of(lambda: train(study, method="supervised", budget=Budget(steps=1))) == "scan.unreadable"
+    assert key_of(lambda: train(study, method="supervised", budget=Budget(steps=1))) == "check.failed"
 
 
 def key_of(call):
