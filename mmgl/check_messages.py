@@ -91,8 +91,8 @@ CHECKS: dict[str, str] = {
         "No labelled patient is held out, so how good the model is will not be known. Hold some out (mmgl study split)."
     ),
     "check.failed": (
-        "The study has {count} faults to be put right before training. The first one: {words} All of them are listed "
-        "by mmgl study check."
+        "The study has faults that must be put right before training ({count}). The first one: {words} See them all "
+        "with: mmgl study check"
     ),
     "check.no_choice": "{choice} is no answer to this. Choose one of: {choices}.",
     "check.nothing_to_answer": "No question {question} is open{of}. See what is asked with: mmgl study check",
