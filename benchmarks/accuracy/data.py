@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 import SimpleITK as sitk
@@ -25,7 +25,7 @@ SPLITS = Path(__file__).with_name("splits")
 def in_two_folders(layout: Layout) -> Layout:
     """Return the layout of a copy whose images and labels lie in two folders, both called as the case is."""
     image, label = (f"{folder}/{layout.name}.nii.gz" for folder in ("images", "labels"))
-    return replace(layout, folders=("",), image=image, labels=(label,))
+    return layout._replace(folders=("",), image=image, labels=(label,))
 
 
 ACDC = LAYOUTS["acdc"]

@@ -91,14 +91,14 @@ def find_published(folder: str | Path, layout: Layout) -> list[Published]:
     Raises:
         MMGLError: ``layout.nothing``, ``file.missing`` or ``file.not_folder``.
     """
-    root = absolute(folder)
+    root, pattern = absolute(folder), layout.pattern
     if not root.is_dir():
         raise MMGLError("file.not_folder" if root.is_file() else "file.missing", path=root)
     for below in layout.folders:
         place = root / below
         scans = []
         for path in place.glob(layout.glob):
-            fields = layout.pattern.fullmatch(path.relative_to(place).as_posix())
+            fields = pattern.fullmatch(path.relative_to(place).as_posix())
             if fields and path.is_file():
                 scans.append(_published(layout, place, path, fields.groupdict()))
         if scans:
