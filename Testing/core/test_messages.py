@@ -13,9 +13,10 @@ PACKAGE = Path(mmgl.__file__).parent
 
 
 def strings():
-    """Return every string constant of the package outside the catalogue."""
+    """Return every string constant of the package, and of the Slicer modules, outside the catalogue."""
     found = set()
-    for path in PACKAGE.glob("**/*.py"):
+    repository = Path(__file__).resolve().parents[2]  # the bench adds the words of the modules to the catalogue
+    for path in (p for folder in (PACKAGE, *repository.glob("MMGL*")) for p in folder.glob("**/*.py")):
         if not path.name.endswith("messages.py"):
             tree = ast.parse(path.read_text(encoding="utf-8"))
             found |= {
