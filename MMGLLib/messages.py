@@ -21,7 +21,6 @@ WORDS: dict[str, str] = {
         "{name} is skewed, so it cannot be cut into slices (its axes, or the transform {transform}). Resample it first."
     ),
     "slicer.nothing_painted": "{name} has no painted segment. Paint one first.",
-    "slicer.busy": "A scan is being segmented already. Wait for it, or cancel it.",
     "slicer.stopped": "Segmenting was cancelled. Nothing was changed.",
     "slicer.died": (
         "Segmenting stopped unexpectedly, most often for lack of memory. Nothing was changed. Close other programs, or "
