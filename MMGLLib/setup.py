@@ -73,5 +73,5 @@ def _pip(wishes: list[str], constraints: Path, folder: str) -> None:
         needs = [Requirement(wish) for wish in wishes]
         slicer.packaging.pip_ensure(needs, constraints=str(constraints), prompt_install=False, requester="MMGL")
         return
-    offline = ["--no-index", "--find-links", folder] if folder else []
+    offline = ["--no-index", "-f", folder] if folder else []  # -f: where the wheels lie
     slicer.util.pip_install([*offline, "--constraint", str(constraints), *wishes])
