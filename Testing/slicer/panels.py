@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import slicer
-from bench import IN_APPLICATION, REPOSITORY
+from bench import IN_APPLICATION, REPOSITORY, module_file
 from scenes import STRUCTURES
 
 from mmgl.data.plan import Normalisation, Plan
@@ -57,7 +57,7 @@ def open_module():
         return slicer.util.getModuleWidget("MMGLSegment")
     from bench.application import load_module, make_widget
 
-    code, _ = load_module(REPOSITORY / "MMGLSegment" / "MMGLSegment.py")
+    code, _ = load_module(module_file("MMGLSegment"))
     widget = make_widget(code, "MMGLSegment")
     widget.enter()
     return widget

@@ -8,11 +8,15 @@ application or stricter; `README.md` says what the application was never asked.
 from __future__ import annotations
 
 import importlib.util
+import os
 import sys
 import unittest
 from pathlib import Path
 
 REPOSITORY = Path(__file__).resolve().parents[3]
+
+INSTALLED = os.environ.get("MMGL_INSTALLED", "")
+"""Folder ``qt-scripted-modules`` of an installed extension, to test that instead of the source tree."""
 
 if importlib.util.find_spec("slicer") is None or (
     "slicer" not in sys.modules and importlib.util.find_spec("PySide6") is None
@@ -26,7 +30,13 @@ import slicer  # noqa: E402
 IN_APPLICATION = hasattr(slicer, "app")
 """Whether this is the application itself; the wheel has no ``slicer.app`` until the bench makes one."""
 
-for folder in (REPOSITORY, REPOSITORY / "MMGLSegment"):
+
+def module_file(name: str) -> Path:
+    """Return the file of a module: installed ones lie side by side, sources in a folder each."""
+    return Path(INSTALLED, f"{name}.py") if INSTALLED else REPOSITORY / name / f"{name}.py"
+
+
+for folder in (Path(INSTALLED or REPOSITORY), module_file("MMGLSegment").parent):
     if str(folder) not in sys.path:
         sys.path.insert(0, str(folder))
 
@@ -37,4 +47,4 @@ if not IN_APPLICATION:
 
 from bench.case import BenchTest, on_bench_only  # noqa: E402
 
-__all__ = ["IN_APPLICATION", "REPOSITORY", "BenchTest", "on_bench_only"]
+__all__ = ["INSTALLED", "IN_APPLICATION", "REPOSITORY", "BenchTest", "module_file", "on_bench_only"]
