@@ -106,7 +106,9 @@ def read_json(path: Path) -> Any:
     if path.stat().st_size > JSON_LIMIT:
         raise MMGLError("file.damaged", path=path, reason="far too large")
     try:
-        return json.loads(path.read_text(encoding="utf-8"))
+        value = json.loads(path.read_text(encoding="utf-8"))
+        json.dumps(value, ensure_ascii=False).encode()  # half a character could be read, and never be written again
+        return value
     except (ValueError, RecursionError) as error:
         raise MMGLError("file.damaged", path=path, reason=str(error).splitlines()[0]) from error
 

@@ -93,7 +93,7 @@ class Card:
                 weights=str(value["weights"]),
                 doubts={str(k): float(v) for k, v in value.get("doubts", {}).items()},
             )
-        except (KeyError, TypeError, AttributeError) as error:
+        except (KeyError, TypeError, AttributeError, OverflowError) as error:
             raise ValueError(f"its card is incomplete ({error})") from error
         if not structures:
             raise ValueError("it segments nothing")

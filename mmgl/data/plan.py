@@ -116,7 +116,7 @@ class Plan:
                 bfloat16=bool(value.get("bfloat16", False)),
                 scans=Ranges.from_json(value["scans"]) if value.get("scans") else None,
             )
-        except (KeyError, TypeError, ValueError) as error:
+        except (KeyError, TypeError, ValueError, OverflowError) as error:
             raise ValueError(f"its plan is incomplete ({error})") from error
         plan._check()
         return plan

@@ -19,6 +19,8 @@ import SimpleITK as sitk
 from mmgl.imaging.conversion import array_of, grid_of
 from mmgl.imaging.grid import Array, Grid
 from mmgl.imaging.nifti import check_voxels
+from mmgl.imaging.text_headers import SUFFIXES as WITH_TEXT_HEADER
+from mmgl.imaging.text_headers import check_text_header
 from mmgl.messages import MMGLError
 
 READERS = {
@@ -184,6 +186,8 @@ def _open(path: Path, sequence: bool = False) -> tuple[ImageFile, sitk.ImageFile
     expected = READERS.get(suffix_of(path), "GDCMImageIO" if looks_like_dicom(path) else "")
     if not expected:
         raise MMGLError("scan.unknown_format", path=path)
+    if suffix_of(path) in WITH_TEXT_HEADER:
+        check_text_header(path)
     if sitk.ImageFileReader.GetImageIOFromFileName(str(path)) != expected:
         raise MMGLError("scan.unreadable", path=path, reason="it is cut short, damaged or not what its name says")
     reader = sitk.ImageFileReader()
@@ -200,7 +204,7 @@ def _open(path: Path, sequence: bool = False) -> tuple[ImageFile, sitk.ImageFile
 def _checked(path: Path, reader: sitk.ImageFileReader, sequence: bool) -> ImageFile:
     """Return the header of a file after the checks that need no voxels."""
     size, grid, channels = reader.GetSize(), grid_of(reader), reader.GetNumberOfComponents()
-    if min(size) == 0:
+    if min(size, default=0) == 0:
         raise MMGLError("scan.empty", path=path, size=" x ".join(map(str, size)))
     if (frames := math.prod(size[3:])) > 1 and not (sequence and channels == 1):
         raise MMGLError("scan.four_dimensional", path=path, frames=frames)
@@ -212,7 +216,7 @@ def _checked(path: Path, reader: sitk.ImageFileReader, sequence: bool) -> ImageF
         raise MMGLError("scan.unreadable", path=path, reason=f"its header asks for {asked / 1e9:,.3g} GB")
     if suffix_of(path) in PICTURES:
         grid, channels = Grid(grid.size), min(channels, 3)
-    return ImageFile(path, grid, channels, {key: _text(reader.GetMetaData(key)) for key in reader.GetMetaDataKeys()})
+    return ImageFile(path, grid, channels, _keys(reader))
 
 
 def _impossible_size(path: Path, reader: sitk.ImageFileReader) -> int | None:
@@ -224,9 +228,10 @@ def _impossible_size(path: Path, reader: sitk.ImageFileReader) -> int | None:
     return voxels * number if too_large else None
 
 
-def _text(value: str) -> str:
-    """Return a text of a header in which every character can be written again."""
-    return value.encode("utf-8", "replace").decode("utf-8")
+def _keys(reader: sitk.ImageFileReader) -> dict[str, str]:
+    """Return the texts of a header in which every character can be written again; a key that cannot is no key."""
+    keys = (key for key in reader.GetMetaDataKeys() if key.isprintable())
+    return {key: reader.GetMetaData(key).encode("utf-8", "replace").decode("utf-8") for key in keys}
 
 
 def _check_ending(path: Path, header: ImageFile) -> None:

@@ -1,0 +1,85 @@
+"""Files from others that are damaged or made to harm: read or refused in words, and nothing else happens."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import SimpleITK as sitk
+
+from mmgl.files import read_json
+from mmgl.imaging.reading import read_header, read_scan
+from mmgl.messages import MMGLError
+
+FUZZ = Path(__file__).resolve().parents[2] / "benchmarks" / "reliability" / "fuzz.py"
+
+
+@pytest.fixture
+def scan(tmp_path):
+    """A scan of 4 x 5 x 6 voxels whose header lies in a file of its own."""
+    image = sitk.GetImageFromArray(np.arange(120, dtype=np.int16).reshape(4, 5, 6))
+    sitk.WriteImage(image, str(tmp_path / "scan.mhd"))
+    sitk.WriteImage(image, str(tmp_path / "scan.nhdr"))
+    sitk.WriteImage(image, str(tmp_path / "scan.mha"))
+    return tmp_path
+
+
+def changed(path, old, new):
+    """Change the text of a header."""
+    path.write_bytes(path.read_bytes().replace(old, new))
+    return path
+
+
+def test_hundreds_of_generated_files():
+    done = subprocess.run(
+        [sys.executable, str(FUZZ), "--cases", "240"], capture_output=True, text=True, encoding="utf-8"
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert sum(int(line.split()[-1]) for line in done.stdout.splitlines() if line) == 240
+
+
+@pytest.mark.parametrize("number", [b"0", b"-1", b"11", b"9223372036854775808", b"1e30", b"nan", b""])
+def test_impossible_dimensions_do_not_reach_the_reader(scan, number):
+    path = changed(scan / "scan.mha", b"NDims = 3", b"NDims = " + number)
+    with pytest.raises(MMGLError) as caught:
+        read_header(path)
+    assert caught.value.key == "scan.unreadable"
+
+
+@pytest.mark.parametrize(
+    "name", ["/etc/passwd", "../other.raw", "sub/../../other.raw", "C:\\other.raw", "..\\other.raw"]
+)
+@pytest.mark.parametrize(("file", "old"), [("scan.mhd", b"scan.raw"), ("scan.nhdr", b"scan.raw")])
+def test_voxels_from_outside_the_folder_are_refused(scan, file, old, name):
+    path = scan / file
+    old = old if old in path.read_bytes() else b"scan.zraw" if b"scan.zraw" in path.read_bytes() else b"scan.raw.gz"
+    with pytest.raises(MMGLError, match="own folder"):
+        read_scan(changed(path, old, name.encode()))
+
+
+def test_a_list_of_files_is_looked_through(scan):
+    path = scan / "scan.mhd"
+    text = path.read_text(encoding="utf-8").replace("scan.raw", "LIST\n1.raw\n../2.raw\n3.raw\n4.raw")
+    path.write_text(text, encoding="utf-8")
+    with pytest.raises(MMGLError, match="own folder"):
+        read_scan(path)
+
+
+@pytest.mark.parametrize("file", ["scan.mhd", "scan.nhdr", "scan.mha"])
+def test_whole_files_are_still_read(scan, file):
+    assert (read_scan(scan / file).array[0] == np.arange(120).reshape(4, 5, 6)).all()
+
+
+def test_a_key_that_is_no_text_is_left_out(tmp_path):
+    path = tmp_path / "scan.nrrd"
+    sitk.WriteImage(sitk.GetImageFromArray(np.arange(8, dtype=np.uint8).reshape(2, 2, 2)), str(path))
+    path.write_bytes(path.read_bytes().replace(b"\n\n", b"\nk\xff\xfey:=value\n\n", 1))
+    assert read_scan(path).array.shape == (1, 2, 2, 2)
+
+
+def test_half_a_character_in_json_is_damage(tmp_path):
+    (tmp_path / "study.json").write_text('{"name": "\\ud800"}', encoding="utf-8")
+    with pytest.raises(MMGLError) as caught:
+        read_json(tmp_path / "study.json")
+    assert caught.value.key == "file.damaged"
