@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -98,6 +98,22 @@ class Card:
         if not structures:
             raise ValueError("it segments nothing")
         return card
+
+
+def free_name(folder: Path, taken: Container[str] = ()) -> str:
+    """Return the first of model-1, model-2, ... that is neither a run nor a model of the study in ``folder``, yet.
+
+    Args:
+        taken: names that are not free either.
+    """
+    number = 1
+    while (
+        (name := f"model-{number}") in taken
+        or (folder / "runs" / name).exists()
+        or (folder / "models" / f"{name}.mmgl").exists()
+    ):
+        number += 1
+    return name
 
 
 def write_model(path: Path, card: Card, weights: Mapping[str, Array]) -> Card:
