@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Container, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -100,20 +100,12 @@ class Card:
         return card
 
 
-def free_name(folder: Path, taken: Container[str] = ()) -> str:
-    """Return the first of model-1, model-2, ... that is neither a run nor a model of the study in ``folder``, yet.
-
-    Args:
-        taken: names that are not free either.
-    """
+def free_name(folder: Path) -> str:
+    """Return the first of model-1, model-2, ... that is neither a run nor a model of the study in ``folder`` yet."""
     number = 1
-    while (
-        (name := f"model-{number}") in taken
-        or (folder / "runs" / name).exists()
-        or (folder / "models" / f"{name}.mmgl").exists()
-    ):
+    while (folder / "runs" / f"model-{number}").exists() or (folder / "models" / f"model-{number}.mmgl").exists():
         number += 1
-    return name
+    return f"model-{number}"
 
 
 def write_model(path: Path, card: Card, weights: Mapping[str, Array]) -> Card:

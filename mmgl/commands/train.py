@@ -34,7 +34,7 @@ def run_train(options: argparse.Namespace) -> int:
     with ProgressLine() as progress, _asked_to_stop() as stop, awake():
         try:
             if options.resume:
-                name = _interrupted(study.folder, options.name)
+                name = interrupted(study.folder, options.name)
                 path = resume(study, name, device=options.device, on_event=progress.show, stop=stop)
             else:
                 path = train(
@@ -87,7 +87,7 @@ def _asked_to_stop() -> Iterator[Callable[[], bool]]:
             signal.signal(signal.SIGINT, before)
 
 
-def _interrupted(folder: Path, name: str) -> str:
+def interrupted(folder: Path, name: str) -> str:
     """Return the name of the training to go on with: ``name``, or the latest that left no model or no verdict on it."""
     from mmgl.training.ending import is_complete
 

@@ -62,6 +62,9 @@ footer { margin-top: 2.75rem; padding-top: .8rem; border-top: 1px solid var(--li
 NOTHING = "–"
 """What stands in a table where there is no figure."""
 
+SHOWN_WIDTH = 480
+"""Pixels that a smaller picture is enlarged to, as whole times as possible."""
+
 POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'"
 """Forbids the page every script and every connection, whatever stands in it."""
 
@@ -158,8 +161,11 @@ def _picture_html(picture: Picture) -> str:
     png = picture.image if isinstance(picture.image, bytes) else png_bytes(picture.image)
     data = base64.b64encode(png).decode("ascii")
     height, width = png_size(png)
+    times = max(1, SHOWN_WIDTH // width)
     caption = escape(picture.caption)
-    image = f'<img src="data:image/png;base64,{data}" width="{width}" height="{height}" alt="{caption}">'
+    image = (
+        f'<img src="data:image/png;base64,{data}" width="{times * width}" height="{times * height}" alt="{caption}">'
+    )
     keys = [f"<span>{_swatch(structure)}{escape(structure.name)}</span>" for structure in picture.structures]
     legend = f'<div class="legend">{"".join(keys)}</div>' if keys else ""
     return f"<figure>{image}<figcaption>{caption}{legend}</figcaption></figure>"

@@ -54,6 +54,13 @@ class RunFacts:
             events += new
         return RunFacts(folder, read_json(folder / CONFIG), verdict, events)
 
+    @property
+    def model(self) -> Path | None:
+        """The file of its model, where there is one."""
+        names = (str(self.verdict.get("model", "")), f"{self.folder.name}.mmgl")
+        files = [self.folder.parents[1] / "models" / Path(name).name for name in names if name]
+        return next((file for file in files if file.is_file()), None)
+
     def cases(self, use: str) -> list[str]:
         """Return the names of the cases that are for ``train`` or ``check``; they are not for the report."""
         return [str(name) for name in self.config.get("cases", {}).get(use) or ()]

@@ -41,9 +41,10 @@ def write_run_report(folder: Path, structures: Sequence[Structure], path: Path) 
     """
     facts = RunFacts.read(folder)
     weights = ""
-    with suppress(MMGLError):
-        card = read_card(folder.parents[1] / "models" / str(facts.verdict.get("model", f"{folder.name}.mmgl")))
-        structures, weights = card.structures, card.weights
+    if facts.model:
+        with suppress(MMGLError):
+            card = read_card(facts.model)
+            structures, weights = card.structures, card.weights
     sections = [
         _verdict_section(facts),
         _scores_section(facts, structures),

@@ -29,6 +29,9 @@ from mmgl.study.identity import match
 
 LATEST = "latest"
 
+RARE = 0.1
+"""Probability of a new structure at the beginning, as a share of that of the background: old ones stay as they are."""
+
 
 @dataclass(frozen=True)
 class Start:
@@ -55,7 +58,7 @@ class Start:
         return {"model": self.name, "new": new, "gone": gone}
 
 
-def start_from(study: Study, words: str | Path, method: str = "") -> Start:
+def start_from(study: Study, words: str | Path, method: str = "", seed: int = 0) -> Start:
     """Return what a training starts from.
 
     Structures are the model's own by their id where it was trained in this study, whatever they are called now; in a
@@ -64,13 +67,14 @@ def start_from(study: Study, words: str | Path, method: str = "") -> Start:
     Args:
         words: the name of a model of the study, the path of a model file, or ``latest``.
         method: to train with; that of the model unless given.
+        seed: of the weights of new structures.
 
     Raises:
         MMGLError: ``again.none``, ``again.method``, ``again.structures``, ``method.unknown``, or that the model cannot
             be read.
     """
     path = model_file(study.folder, words)
-    card, weights = read_model(path)
+    card, arrays = read_model(path)
     method = method or card.method
     if method not in METHODS:
         raise MMGLError("method.unknown", method=method, methods=", ".join(METHODS))
@@ -81,8 +85,9 @@ def start_from(study: Study, words: str | Path, method: str = "") -> Start:
     if all(number is None for number in outputs):
         names = [", ".join(s.name for s in side.structures) for side in (card, study)]
         raise MMGLError("again.structures", model=path.stem, known=names[0], wanted=names[1] or "–")
-    tensors = {name: torch.from_numpy(array) for name, array in weights.items()}
-    return Start(path.stem, card, grown(tensors, outputs), outputs, trained_on(config))
+    tensors = {name: torch.from_numpy(array) for name, array in arrays.items()}
+    weights = grown(tensors, outputs, torch.Generator().manual_seed(seed))
+    return Start(path.stem, card, weights, outputs, trained_on(config))
 
 
 def model_file(folder: Path, words: str | Path) -> Path:
@@ -141,25 +146,32 @@ def _outputs(study: Study, card: Card, *, own: bool) -> tuple[int | None, ...]:
     return tuple(ids.index(s.id) if s.id in ids else None for s in study.structures)
 
 
-def grown(weights: Mapping[str, Tensor], outputs: Sequence[int | None]) -> dict[str, Tensor]:
+def grown(
+    weights: Mapping[str, Tensor], outputs: Sequence[int | None], generator: torch.Generator
+) -> dict[str, Tensor]:
     """Return the weights of a U-Net with an output for each structure, in this order.
 
-    Known structures keep their weights. A new one was background until now: it and the background get the weights of
-    the background and an equal share of its probability, so that those of all others are what they were (Cermelli et
-    al., Modeling the Background, CVPR 2020).
+    Known structures keep their weights. A new one was background until now, so it begins as a rare kind of background:
+    with the weights of the background and random ones added to them, at ``RARE`` of its probability. Without the
+    random ones the network could not learn to tell the two apart, as equal weights get equal gradients.
 
     Args:
         weights: of ``UNet.state_dict``.
         outputs: for each structure the number it had, from 0, or None.
+        generator: on the CPU.
     """
     rows = torch.tensor([0, *(0 if number is None else number + 1 for number in outputs)])
-    shared = torch.tensor([True, *(number is None for number in outputs)])
+    new = [i for i, number in enumerate(outputs, start=1) if number is None]
     result = dict(weights)
     for name, tensor in weights.items():
         if name.startswith("classifiers."):
             result[name] = tensor.index_select(0, rows)
-            if name.endswith(".bias"):
-                result[name][shared] -= math.log(int(shared.sum()))
+            if name.endswith(".weight"):
+                bound = tensor.shape[1] ** -0.5  # as torch begins every convolution of this size
+                for i in new:
+                    result[name][i] += bound * (2 * torch.rand(tensor[0].shape, generator=generator) - 1)
+            else:
+                result[name][new] += math.log(RARE)
     return result
 
 

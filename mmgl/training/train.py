@@ -70,7 +70,7 @@ def train(
         raise ValueError("a training that starts from a model keeps its plan, which cannot be that of the paper")
     if not study.labelled:
         raise MMGLError("study.no_labels")
-    begin = start_from(study, start, method) if start else None
+    begin = start_from(study, start, method, seed) if start else None
     method = method or (begin.card.method if begin else "mmgl")
     if method not in METHODS:
         raise MMGLError("method.unknown", method=method, methods=", ".join(METHODS))
