@@ -6,9 +6,9 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
+from mmgl.finding import Choice, Finding, Severity
 from mmgl.study.cases import Case, Use
 from mmgl.study.checks.answers import answer
-from mmgl.study.checks.finding import Choice, Finding, Severity
 from mmgl.study.checks.labels import check_labels
 from mmgl.study.checks.patients import check_patients
 from mmgl.study.checks.scans import check_scans
@@ -44,7 +44,7 @@ def check(study: Study, on_progress: Progress | None = None) -> list[Finding]:
         *check_patients(cases, study.answered),
     ]
     if not study.labelled:
-        found.append(Finding("study.no_labels", Severity.ERROR))
+        found.append(Finding("study.no_labels", severity=Severity.ERROR))
     order = list(Severity)
     return sorted(found, key=lambda finding: order.index(finding.severity))
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from mmgl.finding import Finding, Severity
 from mmgl.messages import CATALOGUE
-from mmgl.study.checks.finding import Finding, Severity
 
 WRITTEN_OUT = 2
 """Findings of one kind whose words are written out; of the others the cases are named."""
