@@ -18,7 +18,7 @@ import SimpleITK as sitk
 
 from mmgl.imaging.conversion import array_of, grid_of
 from mmgl.imaging.grid import Array, Grid
-from mmgl.imaging.nifti import check_voxels
+from mmgl.imaging.nifti import read_voxels
 from mmgl.messages import MMGLError
 
 READERS = {
@@ -139,7 +139,11 @@ def read_image(path: Path, sequence: bool = False) -> tuple[ImageFile, Array]:
         MMGLError: as ``read_information``, or ``scan.not_numbers``.
     """
     header, reader = _open(path, sequence)
-    _check_ending(path, header)
+    _check_ending(path)
+    if READERS.get(suffix_of(path)) == "NiftiImageIO":
+        voxels = read_voxels(path, header.keys)
+        if voxels is not None and header.channels == 1:
+            return header, voxels.reshape(-1, *header.grid.size)
     with quiet():
         try:
             image = reader.Execute()
@@ -229,10 +233,8 @@ def _text(value: str) -> str:
     return value.encode("utf-8", "replace").decode("utf-8")
 
 
-def _check_ending(path: Path, header: ImageFile) -> None:
-    """Refuse a file of a format whose reader hides that the file is cut short, or that its voxels are no numbers."""
-    if READERS.get(suffix_of(path)) == "NiftiImageIO":
-        check_voxels(path, header.keys)
+def _check_ending(path: Path) -> None:
+    """Refuse a JPEG file that is cut short, which its reader hides."""
     if suffix_of(path) in (".jpg", ".jpeg"):
         with path.open("rb") as file:
             file.seek(max(0, path.stat().st_size - 4096))

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from mmgl.imaging.grid import Array
 from mmgl.imaging.reading import Header, read_case_scan, read_header
 from mmgl.imaging.scan import Scan
+from mmgl.imaging.segmentation import Segmentation
 from mmgl.imaging.segmentation_files import place, read_segmentation
 from mmgl.messages import MMGLError
 from mmgl.structures import UNLABELLED, Structure
@@ -60,17 +61,31 @@ def read_label(case: Case, structures: Sequence[Structure]) -> LabelVoxels:
     segmentation = read_segmentation(path)
     meanings = settled(case.label.meanings, segmentation.segments, structures, case.name, path)
     placed = place(segmentation, read_header(first.path, first.series or None).grid, path)
-    numbers = {structure.id: i + 1 for i, structure in enumerate(structures)}
-    numbers |= {BACKGROUND: len(structures) + 1, NOT_LABELLED: len(structures) + 2}
-    labelmap = placed.labelmap([numbers.get(meanings[key], 0) for key in segment_keys(placed.segments)])
-    background = labelmap == numbers[BACKGROUND]
-    labelmap[labelmap == numbers[NOT_LABELLED]] = UNLABELLED
+    numbers = [meanings[key] for key in segment_keys(placed.segments)]
+    labelmap = painted_labelmap(placed, numbers, structures)
+    background = labelmap == len(structures) + 1
+    labelmap[labelmap == len(structures) + 2] = UNLABELLED
     painted = labelmap > 0
     labelmap[background] = 0
     extents = label_extents(labelmap, case.label, structures, strokes=bool(background.any()))
     if not (labelmap > 0).any() and not all(extent is Extent.ABSENT for extent in extents.values()):
         raise MMGLError("label.empty", path=path)
     return LabelVoxels(*encode(labelmap, painted, extents), extents)
+
+
+def painted_labelmap(placed: Segmentation, numbers: Sequence[int], structures: Sequence[Structure]) -> Array:
+    """Return what is painted as one labelmap (z, y, x) of int32.
+
+    i + 1 is ``structures[i]``; the next number is painted background, the one after it "nobody said what is here".
+
+    Args:
+        placed: on the grid of the scan.
+        numbers: what each of its segments means, as ``Label.meanings`` has it.
+        structures: of the study.
+    """
+    values = {structure.id: i for i, structure in enumerate(structures, start=1)}
+    values |= {BACKGROUND: len(structures) + 1, NOT_LABELLED: len(structures) + 2}
+    return placed.labelmap([values.get(number, 0) for number in numbers])
 
 
 def label_extents(

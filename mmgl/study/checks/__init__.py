@@ -12,7 +12,7 @@ from mmgl.study.checks.answers import answer
 from mmgl.study.checks.labels import check_labels
 from mmgl.study.checks.patients import check_patients
 from mmgl.study.checks.scans import check_scans
-from mmgl.study.statistics import Statistics, statistics
+from mmgl.study.statistics import FOLDER, Statistics, statistics
 
 if TYPE_CHECKING:
     from mmgl.study.study import Study
@@ -53,7 +53,7 @@ def _statistics(study: Study, cases: Sequence[Case], on_progress: Progress) -> d
     """Return what is known of each case, by its name."""
     known = {}
     with ThreadPoolExecutor(AT_ONCE) as readers:
-        work = [readers.submit(statistics, case, study.structures, study.folder / "statistics") for case in cases]
+        work = [readers.submit(statistics, case, study.structures, study.folder / FOLDER) for case in cases]
         for done, (case, result) in enumerate(zip(cases, work, strict=True), start=1):
             known[case.name] = result.result()
             on_progress(done, len(cases))

@@ -14,7 +14,8 @@ from mmgl.structures import Structure
 from mmgl.study.cases import Case, Use
 from mmgl.study.extents import Extent
 from mmgl.study.identity import says_nothing
-from mmgl.study.statistics import LabelStatistics, Statistics
+from mmgl.study.label_statistics import LabelStatistics
+from mmgl.study.statistics import Statistics
 
 AGREE, MOST = 0.6, 0.8
 """Cosine from which on two structures count as lying along a line, and the share of cases in which they must."""

@@ -44,12 +44,12 @@ def _duplicates(scans: Mapping[str, ScanStatistics]) -> Iterator[Finding]:
 
 def _unlike(scans: Mapping[str, ScanStatistics]) -> Iterator[Finding]:
     """Yield the scans that differ widely from most of the others."""
-    channels = Counter(scan.channels for scan in scans.values())
+    channels = Counter(len(scan.channels) for scan in scans.values())
     for name, scan in scans.items():
-        if scan.channels != (expected := channels.most_common(1)[0][0]):
+        if len(scan.channels) != (expected := channels.most_common(1)[0][0]):
             yield Finding(
                 "scan.other_channels",
-                {"found": scan.channels, "expected": expected},
+                {"found": len(scan.channels), "expected": expected},
                 severity=Severity.ERROR,
                 case=name,
             )
@@ -79,13 +79,14 @@ def _intensities(scans: Mapping[str, ScanStatistics]) -> Iterator[Finding]:
     for name, scan in scans.items():
         groups[scan.modality][name] = scan
     for group in groups.values():
-        ranges = {name: max(scan.high - scan.low, 1e-12) for name, scan in group.items()}
+        ends = {name: (scan.channels[0][0], scan.channels[0][1]) for name, scan in group.items()}
+        ranges = {name: max(high - low, 1e-12) for name, (low, high) in ends.items()}
         usual = float(np.median(list(ranges.values())))
-        low, high = (float(np.median([getattr(scan, side) for scan in group.values()])) for side in ("low", "high"))
-        for name, scan in group.items():
-            off = abs((scan.low + scan.high) / 2 - (low + high) / 2) / usual
+        darkest, brightest = (float(v) for v in np.median(list(ends.values()), axis=0))
+        for name, (low, high) in ends.items():
+            off = abs((low + high) / 2 - (darkest + brightest) / 2) / usual
             if len(group) >= FEWEST and (not 1 / INTENSITY < ranges[name] / usual < INTENSITY or off > INTENSITY):
-                parameters = {"found": f"{scan.low:g} to {scan.high:g}", "usual": f"{low:g} to {high:g}"}
+                parameters = {"found": f"{low:g} to {high:g}", "usual": f"{darkest:g} to {brightest:g}"}
                 yield Finding("check.intensity", parameters, severity=Severity.WARNING, case=name)
 
 
