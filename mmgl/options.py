@@ -115,7 +115,11 @@ def _add_evaluate(commands: argparse._SubParsersAction[argparse.ArgumentParser])
         "evaluate", help="compare results with reference labels: Dice, HD95, surface distance"
     )
     evaluate.add_argument("results", type=Path, help="folder of results")
-    evaluate.add_argument("references", type=Path, help="folder of reference labels with the same names")
+    evaluate.add_argument(
+        "references",
+        type=Path,
+        help="folder of reference labels with the same names; or a study, then what is not labelled does not count",
+    )
     evaluate.add_argument(
         "--structures", nargs="+", metavar="NAME", help="names of the values 1, 2, ..., or VALUE=NAME"
     )

@@ -15,7 +15,7 @@ from mmgl import __version__
 from mmgl.evaluation.chart import Chart, chart_html
 from mmgl.evaluation.metrics import Score
 from mmgl.evaluation.pictures import png_bytes
-from mmgl.evaluation.table import HEADER, NOTHING, summary_rows
+from mmgl.evaluation.table import HEADER, NOTHING, partly_labelled, summary_rows
 from mmgl.files import write_text
 from mmgl.imaging.grid import Array
 from mmgl.structures import Structure
@@ -133,6 +133,7 @@ def evaluation_section(scores: Sequence[Score], heading: str = "How well it fits
             f"Not found although in the reference: {missed}. Found although not in the reference: {added}. Each of "
             "these counts with Dice 0 and the diagonal of its scan as distance."
         )
+    words += [f"{part}."] if (part := partly_labelled(scores)) else []
     return Section(heading, "\n\n".join(words), HEADER, summary_rows(scores), last_row_is_mean=True)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from mmgl.imaging.grid import Array
+from mmgl.imaging.grid import Array, Grid
 from mmgl.imaging.reading import Header, read_case_scan, read_header
 from mmgl.imaging.scan import Scan
 from mmgl.imaging.segmentation import Segmentation
@@ -46,11 +46,13 @@ class LabelVoxels:
             ``UNLABELLED`` where nothing is known, and -2 - i where it is background or one of ``sets[i]``.
         sets: labelmap values of structures.
         extents: of every structure, by its labelmap value.
+        grid: of the scan.
     """
 
     labelmap: Array
     sets: Sets
     extents: Mapping[int, Extent]
+    grid: Grid
 
 
 def read_label(case: Case, structures: Sequence[Structure]) -> LabelVoxels:
@@ -70,7 +72,7 @@ def read_label(case: Case, structures: Sequence[Structure]) -> LabelVoxels:
     extents = label_extents(labelmap, case.label, structures, strokes=bool(background.any()))
     if not (labelmap > 0).any() and not all(extent is Extent.ABSENT for extent in extents.values()):
         raise MMGLError("label.empty", path=path)
-    return LabelVoxels(*encode(labelmap, painted, extents), extents)
+    return LabelVoxels(*encode(labelmap, painted, extents), extents, placed.grid)
 
 
 def painted_labelmap(placed: Segmentation, numbers: Sequence[int], structures: Sequence[Structure]) -> Array:
