@@ -93,9 +93,12 @@ def stem(path: Path) -> str:
 
 
 def looks_like_dicom(path: Path) -> bool:
-    """Return whether the file has the mark of DICOM behind its preamble."""
-    with path.open("rb") as file:
-        return file.read(132)[128:] == b"DICM"
+    """Return whether the file has the mark of DICOM behind its preamble, or raise ``scan.unreadable``."""
+    try:
+        with path.open("rb") as file:
+            return file.read(132)[128:] == b"DICM"
+    except OSError as error:
+        raise MMGLError("scan.unreadable", path=path, reason=error.strerror or "the system refuses it") from error
 
 
 @contextmanager

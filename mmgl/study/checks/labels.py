@@ -141,9 +141,14 @@ def _swapped(
 
     Only pairs count that lie side by side and along one line in most cases; any other pair says nothing.
     """
-    for first, second in combinations(structures, 2):
-        found = {name: _direction(label, first.id, second.id, known[name]) for name, label in labels.items()}
-        directions = {name: direction for name, direction in found.items() if direction is not None}
+    names = list(labels)
+    centres, radii = _places(structures, [labels[name] for name in names], [known[name] for name in names])
+    for i, j in combinations(range(len(structures)), 2):
+        first, second = structures[i], structures[j]
+        step = centres[:, j] - centres[:, i]
+        length = np.linalg.norm(step, axis=1)
+        beside = np.flatnonzero(length > np.minimum(radii[:, i], radii[:, j]))  # what is not painted is no number
+        directions = {names[k]: step[k] / length[k] for k in beside}
         if len(directions) < 3:
             continue
         rows = np.array(list(directions.values()))
@@ -163,11 +168,19 @@ def _swapped(
             yield Finding("check.swapped_some", parameters, severity=Severity.WARNING, structures=ids)
 
 
-def _direction(label: LabelStatistics, first: int, second: int, case: Statistics) -> Array | None:
-    """Return the unit vector from one structure to another that lies beside it, or None where it does not."""
-    if not case.scan or str(first) not in label.centres or str(second) not in label.centres:
-        return None
-    step = np.subtract(label.centres[str(second)], label.centres[str(first)])
-    smaller = min(label.voxels[str(first)], label.voxels[str(second)]) * math.prod(case.scan.spacing)
-    length = float(np.linalg.norm(step))
-    return step / length if length > (smaller * 3 / (4 * math.pi)) ** (1 / 3) else None
+def _places(
+    structures: Sequence[Structure], labels: Sequence[LabelStatistics], known: Sequence[Statistics]
+) -> tuple[Array, Array]:
+    """Return centres (cases, structures, 3) in mm and radii (cases, structures) of balls of the structures' volumes.
+
+    Numbers are NaN where a structure is not painted.
+    """
+    centres = np.full((len(labels), len(structures), 3), np.nan)
+    radii = np.full(centres.shape[:2], np.nan)
+    for i, (label, case) in enumerate(zip(labels, known, strict=True)):
+        voxel = math.prod(case.scan.spacing) if case.scan else math.nan
+        for j, structure in enumerate(structures):
+            if (key := str(structure.id)) in label.centres:
+                centres[i, j] = label.centres[key]
+                radii[i, j] = (label.voxels[key] * voxel * 3 / (4 * math.pi)) ** (1 / 3)
+    return centres, radii
