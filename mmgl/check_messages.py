@@ -68,7 +68,7 @@ CHECKS: dict[str, str] = {
     ),
     "check.missing": (
         "In {case} {structures} not painted, and taken as not labelled there, neither present nor absent. Say whether "
-        "it is not labelled or truly not there."
+        "{count:it is|they are} not labelled or truly not there."
     ),
     "check.strokes": (
         "The label of {case} looks like scribbles, and no background is painted, so all that is not painted counts as "

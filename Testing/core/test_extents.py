@@ -13,7 +13,7 @@ from mmgl.data.plan import Normalisation, Plan
 from mmgl.evaluation.metrics import score
 from mmgl.messages import MMGLError
 from mmgl.study import Extent, Study
-from mmgl.study.extents import known_slices, looks_like_strokes, pieces
+from mmgl.study.extents import known_slices, looks_like_strokes, pieces, sparse_slices
 from mmgl.study.label_codes import encode
 
 SIZE = (40, 44, 48)
@@ -74,6 +74,20 @@ def test_crossing_slices_of_three_planes():
     labelmap = ball(radius=16)
     crossed = sum((only(labelmap, axis, [18, 26]) for axis in range(3)), np.zeros_like(labelmap)) > 0
     assert slices_of(crossed) == [(0, (18, 26)), (1, (18, 26)), (2, (18, 26))]
+
+
+def test_a_structure_too_small_to_tell_goes_with_the_others():
+    labelmap = only(ball(), 0, range(2, 40, 8))
+    labelmap[labelmap == 2] = 1
+    labelmap[18, 20:24, 20:25] = 2  # on one of the slices that were painted
+    found = sparse_slices(pieces(labelmap, 2))
+    assert found[2] == [(0, (18,))]
+    labelmap[19, 20:24, 20:25] = 2  # on a slice that was not
+    assert set(sparse_slices(pieces(labelmap, 2))) == {1}
+    forgotten = only(ball(), 0, set(range(40)) - {20})
+    forgotten[forgotten == 2] = 1
+    forgotten[25:28, 20:24, 20:25] = 2
+    assert set(sparse_slices(pieces(forgotten, 2))) == {1}  # all slices but one were looked at
 
 
 def test_strokes():

@@ -15,7 +15,7 @@ from mmgl.imaging.segmentation_files import place, read_segmentation
 from mmgl.messages import MMGLError
 from mmgl.structures import Structure
 from mmgl.study.cases import Case
-from mmgl.study.extents import Piece, known_slices, looks_like_strokes, pieces
+from mmgl.study.extents import Known, Piece, looks_like_strokes, pieces, sparse_slices
 from mmgl.study.identity import segment_keys
 from mmgl.study.meanings import settled
 from mmgl.study.voxels import painted_labelmap
@@ -72,11 +72,11 @@ def label_statistics(case: Case, structures: Sequence[Structure]) -> LabelStatis
         str(structures[value - 1].id): Piece(piece.mask, _plus(corner, piece.first), grid.size)
         for value, piece in pieces(labelmap, len(structures)).items()
     }
-    slices = {key: _on_slices(piece, grid) for key, piece in found.items()}
+    sparse = sparse_slices({int(key): piece for key, piece in found.items()})
     return LabelStatistics(
         voxels={key: int(piece.mask.sum()) for key, piece in found.items()},
         centres={key: _centre(piece, grid) for key, piece in found.items()},
-        slices={key: words for key, words in slices.items() if words},
+        slices={str(key): _words_of(slices, grid) for key, slices in sparse.items()},
         painted=_reach(list(found.values()), grid),
         strokes=looks_like_strokes(inside),
         background=bool((labelmap > len(structures)).any()),
@@ -123,12 +123,11 @@ def _reach(found: Sequence[Piece], grid: Grid) -> list[float]:
     return spans
 
 
-def _on_slices(piece: Piece, grid: Grid) -> str:
-    """Return words such as ``14 of 130 axial`` for a structure that is painted on some slices only, else none."""
+def _words_of(slices: Sequence[Known], grid: Grid) -> str:
+    """Return words such as ``14 of 130 axial``."""
     axes = grid.reorientation().axes
     return " and ".join(
-        f"{len(known.slices)} of {grid.size[known.axis]} {PLANES[axes.index(known.axis)]}"
-        for known in known_slices(piece)
+        f"{len(known.slices)} of {grid.size[known.axis]} {PLANES[axes.index(known.axis)]}" for known in slices
     )
 
 

@@ -24,7 +24,7 @@ from mmgl.study.voxels import read_scan
 FOLDER = "statistics"
 """Of the study, where they are kept."""
 
-VERSION = 2
+VERSION = 3
 """Of what is kept; a new number leaves old files aside."""
 
 SAMPLED, COMPARED = 200_000, 2_000_000

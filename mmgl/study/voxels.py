@@ -13,7 +13,7 @@ from mmgl.imaging.segmentation_files import place, read_segmentation
 from mmgl.messages import MMGLError
 from mmgl.structures import UNLABELLED, Structure
 from mmgl.study.cases import BACKGROUND, NOT_LABELLED, Case, Image, Label
-from mmgl.study.extents import Extent, known_slices, pieces
+from mmgl.study.extents import Extent, pieces, sparse_slices
 from mmgl.study.identity import segment_keys
 from mmgl.study.label_codes import Sets, encode
 from mmgl.study.meanings import settled
@@ -99,13 +99,14 @@ def label_extents(
     labelled on these, and in a label with painted background (``strokes``) only what is painted counts.
     """
     found = pieces(labelmap, len(structures))
+    sparse = sparse_slices(found)
     extents = {}
     for value, structure in enumerate(structures, start=1):
         extent = label.extents.get(structure.id)
         if extent is None and strokes:
             extent = Extent.PAINTED
         elif extent is None and value in found:
-            extent = Extent.SLICES if known_slices(found[value]) else Extent.EVERYWHERE
+            extent = Extent.SLICES if value in sparse else Extent.EVERYWHERE
         elif value not in found and extent in (None, Extent.SLICES):
             extent = Extent.NOWHERE
         elif value in found and extent in (Extent.ABSENT, Extent.NOWHERE):

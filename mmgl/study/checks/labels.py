@@ -84,8 +84,9 @@ def _reach(case: Case, label: LabelStatistics, names: Mapping[int, str]) -> Iter
         )
     missing = tuple(i for i in names if i not in painted and i not in said)
     if missing:
-        parameters = {"structures": _are([names[i] for i in missing])}
-        yield _question("check.missing", case, missing, (Extent.NOWHERE, Extent.ABSENT), parameters)
+        choices = (Extent.NOWHERE, Extent.ABSENT)
+        told = {"structures": _are([names[i] for i in missing]), "count": len(missing)}
+        yield _question("check.missing", case, missing, choices, told)
 
 
 def _question(
