@@ -219,9 +219,12 @@ def test_codes_survive_preparing_and_scores_leave_out_what_is_not_labelled(study
     result = labelmap.copy()
     result[0, :5] = 2  # a core where nobody said whether there is one
     found = score("a", result, reference.labelmap, (1, 1, 1), ["Shell", "Core"], reference.sets)
-    assert np.isnan(found[1].dice) or found[1].dice == 0  # inside the shell it is wrong, outside it is not known
-    assert found[1].volume == (labelmap == 2).sum() / 1000
+    assert np.isnan(found[1].dice)  # nobody labelled a core, and that the shell is none tells nothing of it
+    assert (found[1].volume, found[1].labelled) == (0, 0)
+    assert found[0].labelled == 1
     with pytest.raises(ValueError, match="sets"):
         score("a", result, reference.labelmap, (1, 1, 1), ["Shell", "Core"])
     study.set_extent("a", "Core", "absent")
+    absent = study.read_label(study.case("a"))
+    assert score("a", result, absent.labelmap, (1, 1, 1), ["Shell", "Core"], absent.sets)[1].dice == 0
     assert prepare_case(study, study.case("a"), plan, tmp_path / "cache").labelmap.min() == 0

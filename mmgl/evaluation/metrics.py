@@ -107,7 +107,7 @@ def score(
             first, unknown = np.zeros_like(first), codes.size
         dice, hd95, surface_distance = _measure(first, second, spacing, diagonal)
         volume, reference_volume = (float(mask.sum() * math.prod(spacing) / 1000) for mask in (first, second))
-        share = 1 - unknown / max(1, codes.size)
+        share = (codes.size - unknown) / codes.size if unknown else 1.0
         scores.append(Score(case, name, dice, hd95, surface_distance, volume, reference_volume, share))
     return scores
 
