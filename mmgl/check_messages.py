@@ -35,8 +35,8 @@ CHECKS: dict[str, str] = {
         "this image."
     ),
     "check.overlap": (
-        "{first} and {second} overlap in {case} ({voxels} voxels), and {first}, which is higher in the list of "
-        "segments, wins there. Repaint them if that is wrong."
+        "{first} and {second} overlap in {case} ({voxels} {voxels:voxel|voxels}), and {first}, which is higher in the "
+        "list of segments, wins there. Repaint them if that is wrong."
     ),
     "check.only_once": (
         "{structure} is labelled in {case} only, which is too little to learn it from. Label it in two or three more "
@@ -68,7 +68,7 @@ CHECKS: dict[str, str] = {
     ),
     "check.missing": (
         "In {case} {structures} not painted, and taken as not labelled there, neither present nor absent. Say whether "
-        "it is not labelled or truly not there."
+        "{count:it is|they are} not labelled or truly not there."
     ),
     "check.strokes": (
         "The label of {case} looks like scribbles, and no background is painted, so all that is not painted counts as "
@@ -84,24 +84,25 @@ CHECKS: dict[str, str] = {
         "can be held out by itself. Say whether they are of one patient or of {count}."
     ),
     "check.few_patients": (
-        "Only {count} of the patients are labelled, so none is held out and how good the model is will not be known. "
-        "Label {missing} more."
+        "{count} {count:patient is|patients are} labelled, too few to hold one out, so how good the model is will not "
+        "be known. Label {missing} more."
     ),
     "check.none_held_out": (
         "No labelled patient is held out, so how good the model is will not be known. Hold some out (mmgl study split)."
     ),
     "check.failed": (
-        "The study has faults that must be put right before training ({count}). The first one: {words} See them all "
-        "with: mmgl study check"
+        "The study has {count} {count:fault|faults} that must be put right before training. The first one: {words} "
+        "See all that was found with: mmgl study check"
     ),
     "check.no_choice": "{choice} is no answer to this. Choose one of: {choices}.",
     "check.nothing_to_answer": "No question {question} is open{of}. See what is asked with: mmgl study check",
     # questions about the segments of a label
     "check.unnamed_value": (
-        "The value {value} of {path} ({voxels} voxels) has no name. Say which structure it is."
+        "The value {value} of {path} ({voxels} {voxels:voxel|voxels}) has no name. Say which structure it is."
     ),
     "check.unknown_segment": (
-        "'{name}' in {path} ({voxels} voxels) is not clearly one of the structures of the study. Say which one it is."
+        "'{name}' in {path} ({voxels} {voxels:voxel|voxels}) is not clearly one of the structures of the study. Say "
+        "which one it is."
     ),
     # answers
     "choice.slices": "The other slices are not labelled",

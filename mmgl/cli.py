@@ -8,6 +8,7 @@ import os
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from mmgl.commands.queue import COMMANDS as QUEUE_COMMANDS
 from mmgl.commands.report import report
@@ -16,6 +17,9 @@ from mmgl.commands.study import pair
 from mmgl.commands.train import STOPPED, run_train
 from mmgl.messages import MMGLError
 from mmgl.options import build_parser
+
+if TYPE_CHECKING:
+    from mmgl.study import Study
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -73,9 +77,10 @@ def _evaluate(options: argparse.Namespace) -> None:
         if path.exists():
             raise MMGLError("file.exists", path=path)
     structures = _values(options.structures or [])
-    scores = evaluate_folder(options.results, options.references, structures)
+    references = _references(options.references)
+    scores = evaluate_folder(options.results, references, structures)
     print(as_text(scores))
-    pairs = pair_files(options.results, options.references)
+    pairs = pair_files(options.results, references)
     for side, alone in (("reference", pairs.without_reference), ("result", pairs.without_result)):
         if alone:
             print(f"Not compared, without a {side}: {len(alone)} ({', '.join(alone[:3])}{', ...' * (len(alone) > 3)})")
@@ -84,8 +89,16 @@ def _evaluate(options: argparse.Namespace) -> None:
     if options.report:
         from mmgl.evaluation.folders import report_folder
 
-        folders = options.results, options.references, options.images
+        folders = options.results, references, options.images
         report_folder(options.report, scores, *folders, structures=structures)
+
+
+def _references(path: Path) -> Path | Study:
+    """Return the study in a folder, or the folder where it holds none."""
+    from mmgl.study import Study
+    from mmgl.study.study import FILE
+
+    return Study.open(path) if (path / FILE).is_file() else path
 
 
 def _values(texts: Sequence[str]) -> dict[int, str]:

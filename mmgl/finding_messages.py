@@ -4,22 +4,26 @@ from __future__ import annotations
 
 FINDINGS: dict[str, str] = {
     # did it work?
-    "verdict.good": "{structure}: good (Dice {dice:.2f} on {cases} check cases).",
-    "verdict.fair": "{structure}: fair, expect to correct it (Dice {dice:.2f} on {cases} check cases).",
-    "verdict.poor": "{structure}: poor (Dice {dice:.2f} on {cases} check cases). Label it in more scans.",
+    "verdict.good": "{structure}: good (Dice {dice:.2f} on {cases} check {cases:case|cases}).",
+    "verdict.fair": "{structure}: fair, expect to correct it (Dice {dice:.2f} on {cases} check {cases:case|cases}).",
+    "verdict.poor": "{structure}: poor (Dice {dice:.2f} on {cases} check {cases:case|cases}). Label it in more scans.",
     "verdict.missed": (
-        "{structure}: not learned (Dice {dice:.2f} on {cases} check cases), though it is labelled in {labelled} scans. "
-        "Look whether the same is painted in all of them, or train longer."
+        "{structure}: not learned (Dice {dice:.2f} on {cases} check {cases:case|cases}), though it is labelled in "
+        "{labelled} {labelled:scan|scans}. Look whether the same is painted in all of them, or train longer."
     ),
     "verdict.one_scan": (
-        "{structure}: not learned (Dice {dice:.2f} on {cases} check cases), as it is labelled in one scan only. Label "
-        "it in 3 more."
+        "{structure}: not learned (Dice {dice:.2f} on {cases} check {cases:case|cases}), as it is labelled in one "
+        "scan only. Label it in 3 more."
     ),
     "verdict.unlabelled": "{structure}: not learned, as no training scan shows it. Label it in 3 scans.",
     "verdict.unchecked": (
-        "{structure}: learned from {labelled} scans and not checked, as no check case shows it. Look at its results."
+        "{structure}: learned from {labelled} {labelled:scan|scans} and not checked, as no check case shows it. Look "
+        "at its results."
     ),
-    "verdict.few": "Checked on {cases} scans only, too few to trust the numbers. Hold out 3 or more.",
+    "verdict.few": (
+        "Checked on {cases} {cases:scan|scans} only, too few to trust the numbers. Label more scans, and hold out 3 of "
+        "them or more."
+    ),
     "verdict.seen": (
         "{cases} of the check cases were trained on by {model}, which this model started from, so its Dice looks too "
         "good. Hold out other ones."
@@ -28,10 +32,15 @@ FINDINGS: dict[str, str] = {
         "The model cannot even reproduce {case}, which it was trained on (Dice {dice:.2f}). It needs more time, or the "
         "labels contradict one another: look at them."
     ),
-    "compare.better": "{name} is better than {other}: Dice {new:.3f} against {old:.3f} on {cases} check cases. Use it.",
-    "compare.same": "{name} is as good as {other}: Dice {new:.3f} against {old:.3f} on {cases} check cases.",
+    "compare.better": (
+        "{name} is better than {other}: Dice {new:.3f} against {old:.3f} on {cases} check {cases:case|cases}. Use it."
+    ),
+    "compare.same": (
+        "{name} is as good as {other}: Dice {new:.3f} against {old:.3f} on {cases} check {cases:case|cases}."
+    ),
     "compare.worse": (
-        "{other} is better than {name}: Dice {old:.3f} against {new:.3f} on {cases} check cases. Go on using {other}."
+        "{other} is better than {name}: Dice {old:.3f} against {new:.3f} on {cases} check {cases:case|cases}. Go on "
+        "using {other}."
     ),
     # what may spoil a result
     "fit.modality": "The scan says {found} and the model learned from {known}. Check the result, or choose its model.",
@@ -60,8 +69,8 @@ FINDINGS: dict[str, str] = {
         "{structure}: refining changed its volume by {percent} %, more than sharpening should. Compare with the result "
         "without it."
     ),
-    "tidy.largest": "{structure}: {pieces} smaller pieces taken away ({voxels} voxels).",
-    "tidy.filled": "{structure}: holes filled ({voxels} voxels).",
+    "tidy.largest": "{structure}: {pieces} smaller {pieces:piece|pieces} taken away ({voxels} {voxels:voxel|voxels}).",
+    "tidy.filled": "{structure}: holes filled ({voxels} {voxels:voxel|voxels}).",
     # what to label next
     "next.nothing": "The study in {path} has no unlabelled scan. Add the scans you could label next.",
     "next.novel": "It looks unlike every scan that is labelled.",

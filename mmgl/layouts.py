@@ -66,6 +66,19 @@ WHOLE_HEART = {
 }
 """Of MM-WHS; the myocardium is the left ventricle's."""
 
+
+def _whole_heart(kind: str) -> Layout:
+    """Return the layout of one part of MM-WHS, ``ct`` or ``mr``."""
+    return Layout(
+        title=f"whole heart in {kind.upper()} (Zhuang et al., Medical Image Analysis 2019)",
+        folders=("", f"{kind}_train"),
+        image=f"{kind}_train_{{case}}_image.nii.gz",
+        labels=(f"{kind}_train_{{case}}_label.nii.gz",),
+        structures=WHOLE_HEART,
+        name=f"{kind}_train_{{case}}",
+    )
+
+
 LAYOUTS = {
     "acdc": Layout(
         title="cine MR of the heart (Bernard et al., IEEE TMI 2018)",
@@ -75,22 +88,8 @@ LAYOUTS = {
         structures={"1": "Right ventricle", "2": "Myocardium", "3": "Left ventricle"},
         name="{patient}_frame{frame}",
     ),
-    "mm-whs-ct": Layout(
-        title="whole heart in CT (Zhuang et al., Medical Image Analysis 2019)",
-        folders=("", "ct_train"),
-        image="ct_train_{case}_image.nii.gz",
-        labels=("ct_train_{case}_label.nii.gz",),
-        structures=WHOLE_HEART,
-        name="ct_train_{case}",
-    ),
-    "mm-whs-mr": Layout(
-        title="whole heart in MR (Zhuang et al., Medical Image Analysis 2019)",
-        folders=("", "mr_train"),
-        image="mr_train_{case}_image.nii.gz",
-        labels=("mr_train_{case}_label.nii.gz",),
-        structures=WHOLE_HEART,
-        name="mr_train_{case}",
-    ),
+    "mm-whs-ct": _whole_heart("ct"),
+    "mm-whs-mr": _whole_heart("mr"),
     "synapse": Layout(
         title="CT of the abdomen, also called BTCV (Landman et al., MICCAI 2015)",
         folders=("", "Training", "RawData/Training", "Abdomen/RawData/Training"),

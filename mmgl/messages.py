@@ -11,6 +11,7 @@ from typing import Any
 from mmgl.check_messages import CHECKS
 from mmgl.finding_messages import FINDINGS
 from mmgl.run_messages import RUNS
+from mmgl.wording import fill
 
 CATALOGUE: dict[str, str] = {
     # files
@@ -54,8 +55,8 @@ CATALOGUE: dict[str, str] = {
     ),
     "scan.empty": "{path} holds no voxels (size {size}). Put back a good copy of it.",
     "scan.not_numbers": (
-        "{path} holds {count} voxels that are not numbers (NaN, or impossibly large). Replace them by the background "
-        "value first."
+        "{path} holds {count} {count:voxel that is no number|voxels that are no numbers} (NaN, or impossibly large). "
+        "Replace what is no number by the background value first."
     ),
     "scan.constant": "{path} has the same value {value:g} everywhere, so there is nothing to see in it. Leave it out.",
     "scan.channels_differ": (
@@ -63,8 +64,8 @@ CATALOGUE: dict[str, str] = {
         "them onto one another, or leave this case out."
     ),
     "scan.other_channels": (
-        "{case} has {found} channel(s) and the other scans have {expected}, so they cannot be learned from together. "
-        "Leave it out, or put it into a study of its own."
+        "{case} has {found} {found:channel|channels} and the other scans have {expected}, so they cannot be learned "
+        "from together. Leave it out, or put it into a study of its own."
     ),
     # labels
     "label.unreadable": "{path} cannot be read as a label ({reason}). Save it again from the Segment Editor.",
@@ -89,8 +90,7 @@ CATALOGUE: dict[str, str] = {
     ),
     "label.empty": "The label {path} is empty: no structure is painted in it. Paint one, or add the scan unlabelled.",
     "label.unnamed_values": (
-        "The label {path} has the values {values} without names. Say which structure each value is, for example "
-        "{example}."
+        "The label {path} has values without names: {values}. Say which structure each value is, for example {example}."
     ),
     "label.unknown_structure": (
         "In {case} it is not clear which structure '{name}' is (the list has: {structures}). Say which one it is, that "
@@ -129,7 +129,9 @@ CATALOGUE: dict[str, str] = {
     ),
     # published data sets
     "layout.nothing": "{folder} does not hold {title}: it has no {pattern}. Give the folder that was unpacked.",
-    "layout.few_labels": "Labels of {asked} patients were asked for, and {folder} has those of {found}. Ask for fewer.",
+    "layout.few_labels": (
+        "Labels of {asked} {asked:patient|patients} were asked for, and {folder} has those of {found}. Ask for fewer."
+    ),
     "layout.unknown_patients": (
         "The split names {names}, whom {folder} does not have. Correct the split, or complete the folder."
     ),
@@ -142,7 +144,8 @@ CATALOGUE: dict[str, str] = {
     "model.invalid": "{path} is not a valid MMGL model: {problem}. Export it again, or choose another file.",
     "model.changed": "{path} was changed after it was written (its checksum does not fit). Export it again.",
     "model.channels": (
-        "This model reads scans with {expected} channel(s), and {scan} has {found}. Choose a model made for such scans."
+        "This model reads scans with {expected} {expected:channel|channels}, and {scan} has {found}. Choose a model "
+        "made for such scans."
     ),
     "model.pictures": (
         "This model segments pictures of one slice, and the scan has {count}. Choose a model made for such scans."
@@ -150,7 +153,7 @@ CATALOGUE: dict[str, str] = {
     # jobs
     "job.in_use": "Another MMGL is at work in {folder}. Wait until it is done, or stop it first.",
     "job.fault": "MMGL ran into a fault of its own ({fault}). What was saved is kept; please report it with the log.",
-    "job.stalled": "Nothing has been heard of it for {minutes} minutes. Wait a little longer, or end it and go on.",
+    "job.stalled": "No news for {minutes} {minutes:minute|minutes}. Wait a little longer, or end it and go on.",
     "job.memory": (
         "The system ended it at {share}, most likely because the memory was full. What was saved is kept: close other "
         "programs and go on."
@@ -180,7 +183,7 @@ CATALOGUE: dict[str, str] = {
         "{scan} would become {size} voxels of the size this model works at, which is too much for a computer's memory. "
         "Check the voxel size in its header, or crop it."
     ),
-    "segment.stopped": "Stopped after {done} of {of} scans; their results are kept.",
+    "segment.stopped": "Stopped after {done} of {of} {of:scan|scans}; their results are kept.",
     "segment.other_results": (
         "{path} holds results of another model or of other options, and they would not compare. Choose another folder."
     ),
@@ -244,6 +247,6 @@ class MMGLError(Exception):
     """
 
     def __init__(self, key: str, **parameters: Any) -> None:
-        super().__init__(CATALOGUE[key].format(**parameters))
+        super().__init__(fill(CATALOGUE[key], parameters))
         self.key = key
         self.parameters = parameters

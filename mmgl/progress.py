@@ -10,6 +10,7 @@ from types import TracebackType
 from typing import Any, TextIO
 
 from mmgl.messages import CATALOGUE
+from mmgl.wording import fill
 
 WIDTH = 12
 """Of the bar: with the longest words and the time left it fits into 80 columns."""
@@ -46,7 +47,7 @@ class ProgressLine:
             self._renew(f"{CATALOGUE['progress.' + kind]}  {event['done']} of {event['of']}")
         elif kind == "skipped" and event["case"] not in self._skipped:
             self._skipped.add(event["case"])  # told twice: when looking at the scans and when preparing them
-            self._line(f"{CATALOGUE['progress.skipped'].format(case=event['case'])} {event['words']}")
+            self._line(f"{fill(CATALOGUE['progress.skipped'], event)} {event['words']}")
         elif kind == "finding" and event["key"] not in self._found:
             self._found.add(event["key"])  # of each kind one; mmgl study check has them all
             self._line(event["words"])
@@ -64,10 +65,10 @@ class ProgressLine:
         elif kind == "resumed":
             self._line(f"{CATALOGUE['progress.resumed']} {event['words']}".rstrip())
         elif kind == "fits" or (kind == "disk" and event["needed_gb"] >= 1):
-            self._line(CATALOGUE[f"progress.{kind}"].format(**event))
+            self._line(fill(CATALOGUE[f"progress.{kind}"], event))
         elif kind == "verdict":
             for finding in event["findings"]:
-                self._line(CATALOGUE[finding["key"]].format(**finding["parameters"]))
+                self._line(fill(CATALOGUE[finding["key"]], finding["parameters"]))
         elif kind == "check":
             known = [d for d in event["dice"] if d is not None]
             mean = sum(known) / len(known) if known else float("nan")

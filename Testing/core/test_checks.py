@@ -380,6 +380,13 @@ def test_the_list_says_the_same_only_once(study, capsys):
     assert main(["study", "check", str(_saved(study))]) == 1
     text = capsys.readouterr().out
     assert text.count("only some slices are painted") == 2
+    add(study, "no core", lambda image, labelmap: (image, np.minimum(labelmap, 1)))
+    add(study, "no shell", lambda image, labelmap: (image, np.where(labelmap == 1, 0, labelmap)))
+    lines = as_text(found(study, "check.missing")).splitlines()
+    assert [line.strip()[:20] for line in lines if "not painted" in line] == [
+        "- In no core Core is",
+        "- In no shell Shell ",
+    ]
     assert "The same in 3 more: sparse 2, sparse 3, sparse 4" in text
     assert text.index("Must be put right") < text.index("Please answer")
 

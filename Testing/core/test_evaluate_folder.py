@@ -5,12 +5,15 @@ import math
 import numpy as np
 import pytest
 import SimpleITK as sitk
+from phantoms import MEANINGS, ball_scan, write
 
+from mmgl.cli import main
 from mmgl.evaluation.folders import evaluate_folder, pair_files, report_folder
 from mmgl.imaging.grid import Grid
 from mmgl.imaging.segmentation_files import write_labelmap, write_segmentation
 from mmgl.messages import MMGLError
 from mmgl.structures import PALETTE, Structure
+from mmgl.study import Study
 
 GRID = Grid((6, 10, 12), (3.0, 1.0, 0.5), (5.0, -3.0, 2.0))
 
@@ -175,3 +178,67 @@ def test_report_shows_the_worst_first(folders, tmp_path):
     assert "liver" in page
     report_folder(path, scores, results, references)
     assert "<img" not in path.read_text(encoding="utf-8")
+
+
+@pytest.fixture
+def partly(tmp_path):
+    """A study with a case painted on every third slice and without a core, and a result that is right where it is."""
+    study = Study.create(tmp_path / "study")
+    (tmp_path / "results").mkdir()
+    for number, name in enumerate(("whole", "sparse", "no core")):
+        image, labelmap, grid = ball_scan(number)
+        result = labelmap.copy()
+        if name == "sparse":
+            labelmap[np.arange(16) % 3 != 0] = 0
+            result[(np.arange(16) % 3 != 0)[:, None, None] & (result > 0)] = 2  # nonsense where nobody looked
+        if name == "no core":
+            labelmap = np.minimum(labelmap, 1)  # the core is painted as shell, and nobody said where the core is
+            result = np.where(result == 2, 1, result)
+            result[8, 20, 10:26] = 2
+            result[0, :3, :3] = 2
+        label = write(tmp_path / "labels" / f"{name}.nii.gz", labelmap, grid)
+        study.add_case(write(tmp_path / "images" / f"{name}.nii.gz", image, grid), label=label, meanings=MEANINGS)
+        write_labelmap(tmp_path / "results" / f"{name}.nii.gz", result, grid)
+    study.save()
+    return study
+
+
+def test_what_a_study_does_not_label_does_not_count(partly, tmp_path, capsys):
+    assert [f.key for f in partly.check()] == ["check.gaps", "check.missing", "check.few_patients"]
+    scores = {(s.case, s.structure): s for s in evaluate_folder(tmp_path / "results", partly)}
+    for case, structure in (("whole", "Shell"), ("whole", "Core"), ("sparse", "Shell"), ("sparse", "Core")):
+        assert scores[case, structure].dice == 1
+    assert scores["sparse", "Core"].labelled == pytest.approx(1 / 3, abs=0.15)
+    assert scores["whole", "Core"].labelled == 1
+    assert math.isnan(scores["no core", "Core"].dice)
+    assert (scores["no core", "Core"].labelled, scores["no core", "Core"].volume) == (0, 0)
+    assert 0.9 < scores["no core", "Shell"].dice < 1
+    assert evaluate_folder(tmp_path / "results", partly, ["Shell", "Core"])
+    assert {s.structure for s in evaluate_folder(tmp_path / "results", partly, {2: "Core"})} == {"Core"}
+    assert min(s.dice for s in evaluate_folder(tmp_path / "results", tmp_path / "labels")) < 0.5  # says nothing
+    results, report = str(tmp_path / "results"), tmp_path / "report.html"
+    images = ["--images", str(tmp_path / "images"), "--csv", str(tmp_path / "t.csv")]
+    assert main(["evaluate", results, str(partly.folder), "--report", str(report), *images]) == 0
+    assert "Compared only where the reference is labelled: 2 of 3 cases" in capsys.readouterr().out
+    assert "Compared only where the reference is labelled: 2 of 3 cases." in report.read_text(encoding="utf-8")
+    assert report.read_text(encoding="utf-8").count("<img") == 3
+    partly.set_extent("sparse", "Core", "everywhere")
+    scores = {(s.case, s.structure): s.dice for s in evaluate_folder(tmp_path / "results", partly)}
+    assert scores["sparse", "Core"] < 0.6
+
+
+def test_a_study_and_results_that_do_not_fit(partly, tmp_path):
+    (tmp_path / "other").mkdir()
+    write_labelmap(tmp_path / "other" / "somebody.nii.gz", painted((2, 6)), GRID)
+    with pytest.raises(MMGLError) as caught:
+        evaluate_folder(tmp_path / "other", partly)
+    assert caught.value.key == "evaluate.nothing"
+    with pytest.raises(MMGLError) as caught:
+        evaluate_folder(tmp_path / "results", partly, ["Liver"])
+    assert caught.value.key == "evaluate.nothing_in_common"
+    write_labelmap(
+        tmp_path / "other" / "whole.nii.gz", painted((2, 6)), Grid(GRID.size, GRID.spacing, (500.0, 0.0, 0.0))
+    )
+    with pytest.raises(MMGLError) as caught:
+        evaluate_folder(tmp_path / "other", partly)
+    assert caught.value.key == "label.outside"

@@ -13,7 +13,7 @@ from mmgl.data.plan import Normalisation, Plan
 from mmgl.evaluation.metrics import score
 from mmgl.messages import MMGLError
 from mmgl.study import Extent, Study
-from mmgl.study.extents import known_slices, looks_like_strokes, pieces
+from mmgl.study.extents import known_slices, looks_like_strokes, pieces, sparse_slices
 from mmgl.study.label_codes import encode
 
 SIZE = (40, 44, 48)
@@ -74,6 +74,20 @@ def test_crossing_slices_of_three_planes():
     labelmap = ball(radius=16)
     crossed = sum((only(labelmap, axis, [18, 26]) for axis in range(3)), np.zeros_like(labelmap)) > 0
     assert slices_of(crossed) == [(0, (18, 26)), (1, (18, 26)), (2, (18, 26))]
+
+
+def test_a_structure_too_small_to_tell_goes_with_the_others():
+    labelmap = only(ball(), 0, range(2, 40, 8))
+    labelmap[labelmap == 2] = 1
+    labelmap[18, 20:24, 20:25] = 2  # on one of the slices that were painted
+    found = sparse_slices(pieces(labelmap, 2))
+    assert found[2] == [(0, (18,))]
+    labelmap[19, 20:24, 20:25] = 2  # on a slice that was not
+    assert set(sparse_slices(pieces(labelmap, 2))) == {1}
+    forgotten = only(ball(), 0, set(range(40)) - {20})
+    forgotten[forgotten == 2] = 1
+    forgotten[25:28, 20:24, 20:25] = 2
+    assert set(sparse_slices(pieces(forgotten, 2))) == {1}  # all slices but one were looked at
 
 
 def test_strokes():
@@ -205,9 +219,12 @@ def test_codes_survive_preparing_and_scores_leave_out_what_is_not_labelled(study
     result = labelmap.copy()
     result[0, :5] = 2  # a core where nobody said whether there is one
     found = score("a", result, reference.labelmap, (1, 1, 1), ["Shell", "Core"], reference.sets)
-    assert np.isnan(found[1].dice) or found[1].dice == 0  # inside the shell it is wrong, outside it is not known
-    assert found[1].volume == (labelmap == 2).sum() / 1000
+    assert np.isnan(found[1].dice)  # nobody labelled a core, and that the shell is none tells nothing of it
+    assert (found[1].volume, found[1].labelled) == (0, 0)
+    assert found[0].labelled == 1
     with pytest.raises(ValueError, match="sets"):
         score("a", result, reference.labelmap, (1, 1, 1), ["Shell", "Core"])
     study.set_extent("a", "Core", "absent")
+    absent = study.read_label(study.case("a"))
+    assert score("a", result, absent.labelmap, (1, 1, 1), ["Shell", "Core"], absent.sets)[1].dice == 0
     assert prepare_case(study, study.case("a"), plan, tmp_path / "cache").labelmap.min() == 0

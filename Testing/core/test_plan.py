@@ -1,16 +1,20 @@
 """The plan: spacing, planes, sizes and normalisation follow from the data, and survive JSON."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
+from phantoms import write
 
-from mmgl.data.facts import ChannelFacts, ScanFacts, channel_facts, scan_facts
+from mmgl.data.facts import ChannelFacts, ScanFacts, channel_facts, known_facts, scan_facts
 from mmgl.data.plan import Normalisation, Plan, make_plan
 from mmgl.data.prepare import normalise, prepare_scan
 from mmgl.imaging.grid import Grid
 from mmgl.imaging.scan import Scan
 from mmgl.messages import MMGLError
+from mmgl.study import Study
+from mmgl.study.statistics import statistics
 
 GIGABYTE = 1 << 30
 
@@ -121,16 +125,25 @@ def test_impossible_plans_are_refused(key, value):
         Plan.from_json({k: v for k, v in good.items() if k != key})
 
 
-def test_facts_of_a_scan_are_those_of_its_canonical_orientation():
+def test_facts_of_a_scan_are_those_of_its_canonical_orientation(tmp_path):
     grid = Grid((40, 30, 12), (0.8, 0.9, 5.0), directions=((0.0, -1.0, 0.0), (0.0, 0.0, 1.0), (-1.0, 0.0, 0.0)))
     labelmap = np.zeros(grid.size, np.uint8)
     labelmap[10:20, 5:8, 2:4] = 1
     array = np.random.default_rng(0).normal(100, 10, (1, *grid.size))
-    found = scan_facts("a", Scan(array, grid, "MR"), labelmap)
+    found = scan_facts("a", Scan(array, grid, "MR"))
     assert found.size == (30, 12, 40)
     assert found.spacing == (0.9, 5.0, 0.8)
-    assert found.painted == pytest.approx((3 * 0.9, 2 * 5.0, 10 * 0.8))
     assert found.channels[0].mean == pytest.approx(100, abs=1)
+    study = Study.create(tmp_path / "study")
+    image, label = (
+        write(tmp_path / "a.nii.gz", array[0].astype(np.float32), grid),
+        write(tmp_path / "l.nrrd", labelmap, grid),
+    )
+    case = study.add_case(image, label=label, name="a", meanings={"1": "Box"})
+    for _ in range(2):  # read, then remembered
+        known = known_facts(case, statistics(case, study.structures, study.folder / "statistics"))
+        assert known.painted == pytest.approx((3 * 0.9, 2 * 5.0, 10 * 0.8))
+        assert replace(known, painted=None) == scan_facts("a", study.read_scan(case))
 
 
 def test_normalised_numbers_lie_around_zero():

@@ -1,5 +1,6 @@
 """Reading scans: every format, and every way in which a file can be wrong."""
 
+import gzip
 import re
 import struct
 from pathlib import Path
@@ -455,3 +456,60 @@ def test_warnings_of_itk_are_on_again_when_several_threads_read():
     assert not sitk.ProcessObject.GetGlobalWarningDisplay()  # the second one is still reading
     second.__exit__(None, None, None)
     assert sitk.ProcessObject.GetGlobalWarningDisplay()
+
+
+@pytest.mark.parametrize("kind", ["u1", "i1", "i2", "u2", "i4", "u4", "i8", "f4", "f8"])
+@pytest.mark.parametrize("suffix", ["nii", "nii.gz"])
+def test_voxels_of_nifti_are_those_that_itk_reads(tmp_path, kind, suffix):
+    array = np.random.default_rng(0).integers(0, 120, (4, 5, 6)).astype(kind)
+    path = tmp_path / f"a.{suffix}"
+    sitk.WriteImage(sitk.GetImageFromArray(array), str(path))
+    read = read_scan(path).array
+    expected = sitk.GetArrayFromImage(sitk.ReadImage(str(path)))
+    assert read.dtype == expected.dtype
+    assert np.array_equal(read[0], expected)
+    read += 1  # it belongs to who reads
+
+
+@pytest.mark.parametrize(
+    ("slope", "intercept"), [(0.0, 0.0), (0.0, 5.0), (1.0, 0.0), (1.0, -1024.0), (2.5, 3.0), (-1.0, 0.0)]
+)
+def test_scaled_voxels_of_nifti_are_those_that_itk_reads(tmp_path, slope, intercept):
+    path = nifti(tmp_path / "a.nii", (112, "2f", slope, intercept))
+    assert np.array_equal(read_scan(path).array[0], sitk.GetArrayFromImage(sitk.ReadImage(str(path))))
+
+
+def test_nifti_with_the_high_byte_first(tmp_path):
+    path = nifti(tmp_path / "a.nii")
+    raw = path.read_bytes()
+    swapped = bytearray(raw)
+    for offset, size, count in ((0, 4, 1), (32, 4, 1), (36, 2, 1), (40, 2, 8), (56, 4, 3), (68, 2, 4), (76, 4, 11),
+                                (120, 2, 1), (124, 4, 6), (252, 2, 2), (256, 4, 6), (280, 4, 12)):  # fmt: skip
+        for i in range(count):
+            at = slice(offset + i * size, offset + (i + 1) * size)
+            swapped[at] = raw[at][::-1]
+    swapped[352:] = np.frombuffer(raw[352:], VOXELS.dtype).byteswap().tobytes()
+    path.write_bytes(swapped)
+    assert np.array_equal(read_scan(path).array[0], VOXELS)
+    assert np.array_equal(sitk.GetArrayFromImage(sitk.ReadImage(str(path))), VOXELS)
+
+
+def test_unpacking(tmp_path):
+    array = np.zeros((40, 50, 60), np.int16)
+    array[3, 4, 5] = 7
+    plain = nifti(tmp_path / "a.nii", array=array).read_bytes()
+    half = len(plain) // 2
+    packed = tmp_path / "a.nii.gz"
+    for content in (
+        gzip.compress(plain, 9),
+        gzip.compress(plain, 0),  # long stretches of zeros
+        gzip.compress(plain[:half]) + gzip.compress(plain[half:]) + bytes(70000),
+        gzip.compress(plain + bytes(2000)),
+    ):
+        packed.write_bytes(content)
+        assert np.array_equal(read_scan(packed).array[0], array)
+    whole = gzip.compress(plain)
+    wrong_sum = whole[:-8] + bytes(8)
+    for content in (whole[:-3], whole[: len(whole) // 2], wrong_sum, gzip.compress(plain[:-2]), whole + b"more"):
+        packed.write_bytes(content)
+        assert refusal(packed).key == "scan.unreadable"

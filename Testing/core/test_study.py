@@ -430,7 +430,9 @@ def test_split(patients, fraction, seed):
         assert names == []
     else:
         assert 1 <= len(held_out) < len(of_labels)
-        assert abs(len(held_out) - fraction * len(of_labels)) <= 1
+        assert len(held_out) - fraction * len(of_labels) >= -1
+        assert len(held_out) - max(3, fraction * len(of_labels)) <= 1
+    assert len(of_labels) < 6 or len(names) >= 3  # fewer scans tell nothing that anybody should trust
     assert [case.use is Use.LEAVE_OUT for case in study.cases] == [use is Use.LEAVE_OUT for _, _, use in patients]
     shuffled = Study(study.folder, cases=tuple(random.Random(seed).sample(study.cases, len(study.cases))))
     assert sorted(shuffled.split_checks(fraction, seed)) == sorted(names)
@@ -440,6 +442,8 @@ def test_split_differs_by_seed_and_refuses_what_is_no_fraction():
     patients = [str(i) for i in range(20)]
     assert len({frozenset(choose_patients(patients, 0.2, seed)) for seed in range(5)}) > 1
     assert all(len(choose_patients(patients, 0.2, seed)) == 4 for seed in range(5))
+    assert [len(choose_patients(patients[:n])) for n in (3, 4, 5, 6, 10, 15, 20)] == [0, 1, 1, 3, 3, 3, 4]
+    assert len(choose_patients([*patients[:7]] * 2)) == 2  # two scans of each patient
     for fraction in (0, 1, -1, float("nan")):
         with pytest.raises(ValueError, match="fraction"):
             choose_patients(patients, fraction)

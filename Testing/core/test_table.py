@@ -52,9 +52,9 @@ def test_csv_has_every_score_in_full(tmp_path):
     write_csv(path, [made("first", names[0], 1 / 3), made("first", names[1], NAN, NAN)])
     with path.open(newline="", encoding="utf-8") as file:
         header, first, second = csv.reader(file)
-    assert header == ["case", "structure", "dice", "hd95", "surface_distance", "volume", "reference_volume"]
+    assert header == ["case", "structure", "dice", "hd95", "surface_distance", "volume", "reference_volume", "labelled"]
     assert first[:2] == ["first", names[0]]
-    assert [float(v) for v in first[2:]] == [1 / 3, 2.0, 1.0, 1 / 3, 0.5]
+    assert [float(v) for v in first[2:]] == [1 / 3, 2.0, 1.0, 1 / 3, 0.5, 1.0]
     assert second[1:5] == ["?", "", "", ""]
 
 

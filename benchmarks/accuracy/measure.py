@@ -59,11 +59,11 @@ def evaluate(
     names = [s.name for s in study.structures]
     scores = []
     for number, case in enumerate(cases):
-        scan, reference = study.read_scan(case), study.read_labelmap(case)
+        scan, reference = study.read_scan(case), study.read_label(case)
         result = predictor.segment(scan)
-        scores += score(case.name, result, reference, scan.grid.spacing, names)
+        scores += score(case.name, result, reference.labelmap, scan.grid.spacing, names, reference.sets)
         if pictures and number < 4:
-            strip = overlay(scan, result, study.structures, reference=reference)
+            strip = overlay(scan, result, study.structures, reference=reference.labelmap)
             write_picture(pictures / f"{case.name}.png", strip, overwrite=True)
     return scores
 

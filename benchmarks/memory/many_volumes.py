@@ -23,11 +23,12 @@ from pathlib import Path
 import numpy as np
 
 from mmgl.data.cache import _files, prepare_case
-from mmgl.data.facts import scan_facts
+from mmgl.data.facts import known_facts
 from mmgl.data.plan import make_plan
 from mmgl.imaging.reading import read_header
 from mmgl.imaging.segmentation_files import write_labelmap
 from mmgl.study import Study
+from mmgl.study.statistics import FOLDER, statistics
 
 SIZE = (300, 512, 512)
 LIMIT = 4 * 2**30
@@ -111,9 +112,7 @@ def _link(folder: Path, prepared: int) -> None:
     first, *others = study.unlabelled
     if not others[prepared:]:
         return
-    labelled = study.labelled[0]
-    facts = [scan_facts("a", study.read_scan(labelled), study.read_labelmap(labelled))]
-    facts.append(scan_facts("b", study.read_scan(first)))
+    facts = [known_facts(c, statistics(c, study.structures, folder / FOLDER)) for c in (study.labelled[0], first)]
     plan = make_plan(facts, free_memory=2**34, on_gpu=False)  # volumes are of one size: more of them change nothing
     prepare_case(study, first, plan, cache)
     source = _files(study, first, plan, cache)

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from mmgl.messages import MMGLError
+from mmgl.wording import fill
 
 if TYPE_CHECKING:
     from mmgl.study import Case, Study
@@ -42,7 +43,7 @@ def _add(options: argparse.Namespace) -> None:
             )
     study.save()
     labelled = sum(case.label is not None for case in added)
-    print(f"Added {len(added)} scans, {labelled} of them labelled.")
+    _tell("Added {n} {n:scan|scans}, {labelled} of them labelled.", n=len(added), labelled=labelled)
     if not added:
         print("The study has all of these scans already, and what it knows of them was not changed.")
     if new := [structure.name for structure in study.structures if structure.id not in known]:
@@ -66,6 +67,11 @@ def _add_published(study: Study, meanings: dict[str, str], options: argparse.Nam
     )
 
 
+def _tell(sentence: str, **parameters: object) -> None:
+    """Print a sentence with its numbers in it."""
+    print(fill(sentence, parameters))
+
+
 def pair(text: str) -> tuple[str, str]:
     """Return the two sides of ``KEY=NAME``.
 
@@ -86,7 +92,8 @@ def _merge(options: argparse.Namespace) -> None:
     meanings = dict(pair(text) for text in options.structures)
     merged = merge(study, Study.open(options.other), meanings)
     study.save()
-    print(f"Added {len(merged.added)} cases and {len(merged.labelled)} labels.")
+    cases, labels = len(merged.added), len(merged.labelled)
+    _tell("Added {cases} {cases:case|cases} and {labels} {labels:label|labels}.", cases=cases, labels=labels)
     if merged.kept:
         print(f"Labelled in both studies, so that the label of this one was kept: {', '.join(merged.kept)}")
     if new := [structure.name for structure in study.structures if structure.id not in known]:
@@ -123,7 +130,7 @@ def _use(options: argparse.Namespace) -> None:
     for case in options.cases:
         study.set_use(case, Use(options.use.replace("-", " ")))
     study.save()
-    print(f"{len(options.cases)} cases: {options.use}.")
+    _tell("{n} {n:case|cases}: {use}.", n=len(options.cases), use=options.use)
 
 
 def _remove(options: argparse.Namespace) -> None:
@@ -133,7 +140,8 @@ def _remove(options: argparse.Namespace) -> None:
     for case in options.cases:
         study.remove_case(case)
     study.save()
-    print(f"{len(options.cases)} cases are no longer in the study; their files are where they were.")
+    words = "{n} {n:case is|cases are} no longer in the study; {n:its|their} files are where they were."
+    _tell(words, n=len(options.cases))
 
 
 def _rename(options: argparse.Namespace) -> None:

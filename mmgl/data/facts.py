@@ -3,31 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
-from mmgl.imaging.grid import Array
+from mmgl.imaging.intensities import ChannelFacts, channel_facts
 from mmgl.imaging.scan import Scan
 
-VOXELS = 500_000
-"""About as many voxels of a channel are looked at for its intensities."""
-
-
-@dataclass(frozen=True)
-class ChannelFacts:
-    """Intensities of one channel: the 0.5 and 99.5 percentiles, and mean and deviation between them."""
-
-    low: float
-    high: float
-    mean: float
-    deviation: float
-
-    @property
-    def brightness(self) -> float:
-        """Where the mean lies between ``low`` (0) and ``high`` (1), whatever the units."""
-        return (self.mean - self.low) / (self.high - self.low) if self.high > self.low else 0.5
+if TYPE_CHECKING:
+    from mmgl.study import Case
+    from mmgl.study.statistics import Statistics
 
 
 @dataclass(frozen=True)
@@ -99,31 +83,27 @@ def _ranges(rows: Sequence[Sequence[float]]) -> tuple[tuple[float, float], ...]:
     return tuple((float(min(column)), float(max(column))) for column in zip(*rows, strict=True))
 
 
-def channel_facts(channel: Array) -> ChannelFacts:
-    """Return the facts of one channel (z, y, x), from at most about ``VOXELS`` evenly spread voxels."""
-    flat = channel.reshape(-1)
-    return spread_facts(flat[:: max(1, flat.size // VOXELS)])
-
-
-def spread_facts(values: Array) -> ChannelFacts:
-    """Return the facts of a channel from values of evenly spread voxels."""
-    values = np.sort(values.astype(np.float32))
-    low, high = np.percentile(values, [0.5, 99.5])
-    middle = np.clip(values, low, high)
-    return ChannelFacts(float(low), float(high), float(middle.mean()), float(middle.std()))
-
-
-def scan_facts(case: str, scan: Scan, labelmap: Array | None = None) -> ScanFacts:
-    """Return the facts of a scan and its labelmap (z, y, x; positive where a structure is painted)."""
-    turn = scan.grid.reorientation()
-    grid = turn.apply_to_grid(scan.grid)
-    painted = None
-    if labelmap is not None and (labelmap > 0).any():
-        found = turn.apply(labelmap) > 0
-        spans = []
-        for axis in range(3):
-            occupied = np.flatnonzero(found.any(axis=tuple(a for a in range(3) if a != axis)))
-            spans.append(float((occupied[-1] - occupied[0] + 1) * grid.spacing[axis]))
-        painted = (spans[0], spans[1], spans[2])
+def scan_facts(case: str, scan: Scan) -> ScanFacts:
+    """Return the facts of a scan; what is painted on it is not looked at."""
+    grid = scan.grid.reorientation().apply_to_grid(scan.grid)
     channels = tuple(channel_facts(channel) for channel in scan.array)
-    return ScanFacts(case, grid.size, grid.spacing, scan.modality, channels, painted)
+    return ScanFacts(case, grid.size, grid.spacing, scan.modality, channels)
+
+
+def known_facts(case: Case, known: Statistics) -> ScanFacts:
+    """Return the facts of a case from what the checks know of it, without reading its voxels.
+
+    Raises:
+        MMGLError: why its scan or its label cannot be used.
+    """
+    if error := known.scan_error or known.label_error:
+        raise error
+    if known.scan is None:
+        raise ValueError("statistics without an error have a scan")
+    (nz, ny, nx), (sz, sy, sx) = known.scan.size, known.scan.spacing
+    channels = tuple(ChannelFacts(*numbers) for numbers in known.scan.channels)
+    facts = ScanFacts(case.name, (nz, ny, nx), (sz, sy, sx), known.scan.modality, channels)
+    if known.label and known.label.painted:
+        z, y, x = known.label.painted
+        facts = replace(facts, painted=(z, y, x))
+    return facts

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from mmgl.data.facts import Ranges, ScanFacts
+from mmgl.data.normalisation import Normalisation, normalisations
 from mmgl.messages import MMGLError
 
 PLANES = ("axial", "coronal", "sagittal")
@@ -29,22 +30,6 @@ SLICE_ON_CPU, SLICE_ON_GPU = 128, 256
 
 BYTES_PER_PIXEL = 120
 """Memory of one training step per pixel and channel of the finest level, measured with bfloat16 and a margin."""
-
-
-@dataclass(frozen=True)
-class Normalisation:
-    """How one channel's intensities become numbers near zero.
-
-    Attributes:
-        kind: ``scan``: clipped to the scan's own 0.5 and 99.5 percentiles, then minus mean, over deviation (MR).
-            ``fixed``: clipped to ``low`` and ``high``, then minus ``mean``, over ``deviation`` (CT, colour).
-    """
-
-    kind: str
-    low: float = 0.0
-    high: float = 0.0
-    mean: float = 0.0
-    deviation: float = 1.0
 
 
 @dataclass(frozen=True)
@@ -180,7 +165,7 @@ def make_plan(facts: Sequence[ScanFacts], *, free_memory: int, on_gpu: bool, pub
         spacing=spacing,
         planes=planes,
         slice_size=slice_size,
-        normalisation=_normalisation(facts),
+        normalisation=normalisations(facts),
         width=width,
         levels=levels,
         batch=fitting_batch(free_memory, width, slice_size, on_gpu=on_gpu),
@@ -229,29 +214,3 @@ def _slice_size(
         own = [spacing[a] or float(np.median([f.spacing[a] for f in facts])) for a in axes]
         sides.append(max(extents[a] / s for a, s in zip(axes, own, strict=True)))
     return int(min(longest, max(2 * multiple, math.ceil(max(sides) / multiple) * multiple)))
-
-
-def _normalisation(facts: Sequence[ScanFacts]) -> tuple[Normalisation, ...]:
-    """Return one normalisation for each channel: fixed for CT and pictures, by the scan itself for everything else."""
-    rules = []
-    for channel in zip(*(scan.channels for scan in facts), strict=True):
-        means, deviations = np.array([c.mean for c in channel]), np.array([c.deviation for c in channel])
-        mean = float(means.mean())
-        deviation = float(np.sqrt((deviations**2 + (means - mean) ** 2).mean()))
-        if all(scan.modality == "picture" for scan in facts):
-            low, high = 0.0, max(c.high for c in channel)
-            rules.append(Normalisation("fixed", low, high, mean, deviation or 1.0))
-        elif _is_ct(facts):
-            low, high = float(np.median([c.low for c in channel])), float(np.median([c.high for c in channel]))
-            rules.append(Normalisation("fixed", low, high, mean, deviation or 1.0))
-        else:
-            rules.append(Normalisation("scan"))
-    return tuple(rules)
-
-
-def _is_ct(facts: Sequence[ScanFacts]) -> bool:
-    """Return whether the scans are CT: by what they say, or else by air far below zero in most of them."""
-    said = [scan.modality for scan in facts if scan.modality]
-    if said:
-        return said.count("CT") * 2 > len(said)
-    return float(np.median([c.low for scan in facts for c in scan.channels])) < -300

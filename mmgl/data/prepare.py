@@ -8,9 +8,10 @@ from typing import Any
 
 import numpy as np
 
-from mmgl.data.facts import VOXELS, channel_facts, spread_facts
-from mmgl.data.plan import Normalisation, Plan
+from mmgl.data.normalisation import Normalisation
+from mmgl.data.plan import Plan
 from mmgl.imaging.grid import Array, Reorientation, Size
+from mmgl.imaging.intensities import VOXELS, channel_facts, spread_facts
 from mmgl.imaging.resampling import resample_labelmap, resample_rows
 from mmgl.imaging.scan import Scan
 from mmgl.messages import MMGLError

@@ -5,9 +5,10 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from mmgl.evaluation.metrics import Score, score
-from mmgl.evaluation.pairing import Pairs, Side, pair_files, read_pair, shown_name
+from mmgl.evaluation.pairing import Pairs, References, Side, pair_files, read_pair, shown_name
 from mmgl.evaluation.pictures import overlay
 from mmgl.evaluation.report import evaluation_section
 from mmgl.evaluation.table import HEADER, number
@@ -28,16 +29,19 @@ Names = Sequence[str] | Mapping[int, str] | None
 """Names of structures: of the values 1, 2, ... in order, or of the values they are given for."""
 
 
-def evaluate_folder(results: Path, references: Path, structures: Names = None) -> list[Score]:
+def evaluate_folder(results: Path | str, references: References | str, structures: Names = None) -> list[Score]:
     """Return the scores of every result that has a reference of the same stem, whatever formats the two have.
 
     Segments are matched by name where both files have names, and by label value where not (by position, where a file
     has overlapping segments and so values that repeat). A reference on another grid is put on the grid of the result.
     Only files directly in the folders count; ``pair_files`` says which of them have no partner.
 
+    With a study as reference its structures are evaluated against the labels of its cases, whose names the results
+    have, and what is not labelled there does not count.
+
     Args:
         results: folder of segmentations.
-        references: folder of segmentations.
+        references: folder of segmentations, or a ``Study``.
         structures: the names to evaluate, in this order, and the values they stand for in files that have no names:
             1, 2, ... in order, or those of a mapping (255 for the usual mask of a picture). Without it everything
             painted in either is evaluated, and a value without a name is called by its number.
@@ -46,16 +50,18 @@ def evaluate_folder(results: Path, references: Path, structures: Names = None) -
         MMGLError: ``file.missing`` for a folder, ``evaluate.nothing``, ``evaluate.nothing_in_common``,
             ``evaluate.unknown_structure``, and what reading and placing a segmentation raise.
     """
-    names = _by_value(structures)
+    names, results = _by_value(structures), Path(results)
+    references = Path(references) if isinstance(references, str) else references
     pairs = pair_files(results, references)
     if not pairs.found:
-        raise MMGLError("evaluate.nothing", results=results, references=references)
+        where = references if isinstance(references, Path) else "the study"
+        raise MMGLError("evaluate.nothing", results=results, references=where)
     scores: list[Score] = []
     painted: list[tuple[set[str], set[str]]] = []
     met: set[str] = set()
     has_names = False
-    for case, paths in pairs.found.items():
-        result, reference = read_pair(paths, names)
+    for case, pair in pairs.found.items():
+        result, reference = read_pair(pair, references, names)
         scores += _evaluate(case, result, reference, names)
         met |= {*result.keys, *reference.keys}
         has_names |= any(g.name for side in (result, reference) for g in side.segmentation.segments)
@@ -81,7 +87,7 @@ def report_folder(
     path: Path,
     scores: Sequence[Score],
     results: Path,
-    references: Path,
+    references: References,
     images: Path | None = None,
     structures: Names = None,
 ) -> None:
@@ -105,7 +111,7 @@ def report_folder(
     shown = [case for case in worst if case in scans and case in pairs.found][:PICTURES]
     if shown:
         names = _by_value(structures)
-        pictures = [_picture(case, pairs.found[case], scans[case], names) for case in shown]
+        pictures = [_picture(case, pairs.found[case], references, scans[case], names) for case in shown]
         words = "The cases with the smallest Dice. Above the reference, below the result with the reference in white."
         sections.append(Section("Slices", words, pictures=pictures))
     sections.append(_cases_section(sorted(scores, key=lambda s: worst.index(s.case)), pairs))
@@ -132,15 +138,25 @@ def _cases_section(scores: Sequence[Score], pairs: Pairs) -> Section:
 def _evaluate(case: str, result: Side, reference: Side, structures: Mapping[int, str] | None) -> list[Score]:
     """Return the scores of one pair."""
     sides = (result, reference)
-    keys = list(dict.fromkeys(structures.values() if structures else [*reference.keys, *result.keys]))
+    wanted = _keys(result, reference, structures)
+    keys = wanted if reference.codes is None else reference.keys  # whatever is asked for, all that is painted is known
     overlapping = any(len(side.segmentation.layers) > 1 for side in sides)
     scores: list[Score] = []
     # One labelmap cannot hold segments that overlap, so these are measured one at a time.
     for group in [[key] for key in keys] if overlapping else [keys]:
         names = [shown_name(key, sides) for key in group]
         spacing = result.segmentation.grid.spacing
-        scores += score(case, result.labelmap(group), reference.labelmap(group), spacing, names)
-    return scores
+        sets = reference.sets(group)
+        scores += score(case, result.labelmap(group), reference.labelmap(group), spacing, names, sets)
+    shown = {shown_name(key, sides) for key in wanted}
+    return [s for s in scores if s.structure in shown]
+
+
+def _keys(result: Side, reference: Side, structures: Mapping[int, str] | None) -> list[str]:
+    """Return what is compared: what was asked for, else what is painted in either, or the structures of a study."""
+    if structures:
+        return list(dict.fromkeys(structures.values()))
+    return list(dict.fromkeys([*reference.keys, *([] if reference.codes is not None else result.keys)]))
 
 
 def _scans(images: Path) -> dict[str, Path]:
@@ -155,14 +171,16 @@ def _scans(images: Path) -> dict[str, Path]:
     return scans
 
 
-def _picture(case: str, paths: tuple[Path, Path], scan_path: Path, structures: Mapping[int, str] | None) -> Picture:
+def _picture(
+    case: str, pair: tuple[Path, Any], references: References, scan_path: Path, structures: Mapping[int, str] | None
+) -> Picture:
     """Return the picture of one case with the names of its colours."""
     scan = read_scan(scan_path)
-    sides = read_pair(paths, structures)
-    keys = list(dict.fromkeys(structures.values() if structures else [*sides[1].keys, *sides[0].keys]))
+    sides = read_pair(pair, references, structures)
+    keys = _keys(*sides, structures)
     shown = [Structure(i + 1, shown_name(key, sides), PALETTE[i % len(PALETTE)]) for i, key in enumerate(keys)]
     maps = []
-    for side, path in zip(sides, paths, strict=True):
-        placed = place(side.segmentation, scan.grid, path)
+    for side in sides:
+        placed = place(side.segmentation, scan.grid, pair[0])
         maps.append(Side(placed, side.keys).labelmap(keys))
     return Picture(overlay(scan, maps[0], shown, reference=maps[1]), case, shown)

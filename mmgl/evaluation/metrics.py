@@ -39,6 +39,8 @@ class Score:
         surface_distance: mean symmetric surface distance in mm, over the surface voxels of both together.
         volume: of the result, in ml.
         reference_volume: of the reference, in ml.
+        labelled: share of the scan in which the reference says whether the structure is there; what lies outside is
+            in none of the other figures.
     """
 
     case: str
@@ -48,6 +50,7 @@ class Score:
     surface_distance: float
     volume: float
     reference_volume: float
+    labelled: float = 1.0
 
 
 def score(
@@ -62,6 +65,9 @@ def score(
 
     Voxels where the reference is ``UNLABELLED`` count as background in both, so nobody gains or loses by them; so do,
     for the structures in a set, the voxels whose code says "background or one of these".
+
+    A structure that nobody labelled in the reference has nothing to compare either, as voxels of other structures alone
+    tell nothing of it.
 
     A structure that is in neither has NaN for Dice and distances: there is nothing to compare, and it is left out of
     means. One that is in only one of the two has Dice 0, and both distances are the diagonal of the scan in mm, larger
@@ -86,18 +92,30 @@ def score(
     if ignored.any():
         result = np.where(ignored, 0, result)
     codes, reference = reference, np.maximum(reference, 0)
+    counts, painted = _negative(codes), int(np.count_nonzero(reference))
     boxes = zip(_boxes(result, len(structures)), _boxes(reference, len(structures)), strict=True)
     diagonal = math.dist((0, 0, 0), [n * s for n, s in zip(result.shape, spacing, strict=True)])
     scores = []
     for value, (name, pair) in enumerate(zip(structures, boxes, strict=True), start=1):
         box = _joint(pair, result.shape)
         first, second = (result[box] == value, reference[box] == value) if box else (np.zeros(0), np.zeros(0))
-        if box and (hidden := [-2 - i for i, values in enumerate(sets) if value in values]):
+        hidden = [-2 - i for i, values in enumerate(sets) if value in values]
+        if box and hidden:
             first = np.where(np.isin(codes[box], hidden), False, first)
+        unknown = sum(counts.get(code, 0) for code in (UNLABELLED, *hidden))
+        if unknown and codes.size - unknown <= painted and not second.any():
+            first, unknown = np.zeros_like(first), codes.size
         dice, hd95, surface_distance = _measure(first, second, spacing, diagonal)
         volume, reference_volume = (float(mask.sum() * math.prod(spacing) / 1000) for mask in (first, second))
-        scores.append(Score(case, name, dice, hd95, surface_distance, volume, reference_volume))
+        share = (codes.size - unknown) / codes.size if unknown else 1.0
+        scores.append(Score(case, name, dice, hd95, surface_distance, volume, reference_volume, share))
     return scores
+
+
+def _negative(codes: Array) -> dict[int, int]:
+    """Return how many voxels have each of the negative codes."""
+    values, counts = np.unique(codes[codes < 0], return_counts=True)
+    return dict(zip(values.tolist(), counts.tolist(), strict=True))
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from mmgl.evaluation.metrics import Score
-from mmgl.evaluation.table import HEADER, summary_rows
+from mmgl.evaluation.table import HEADER, partly_labelled, summary_rows
 from mmgl.report.page import Section
 
 
@@ -23,4 +23,5 @@ def evaluation_section(scores: Sequence[Score], heading: str = "How well it fits
             f"Not found although in the reference: {missed}. Found although not in the reference: {added}. Each of "
             "these counts with Dice 0 and the diagonal of its scan as distance."
         )
+    words += [f"{part}."] if (part := partly_labelled(scores)) else []
     return Section(heading, "\n\n".join(words), HEADER, summary_rows(scores), last_row_is_mean=True)

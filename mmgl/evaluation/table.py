@@ -20,7 +20,15 @@ HEADER = ("structure", "cases", "Dice", "worst", "HD95 mm", "surface mm")
 def as_text(scores: Sequence[Score]) -> str:
     """Return a table with one row a structure and a row of means, aligned for a terminal; no trailing newline."""
     rows = summary_rows(scores)
-    return _aligned([HEADER, *rows], rule_above_last=bool(rows))
+    text = _aligned([HEADER, *rows], rule_above_last=bool(rows))
+    return f"{text}\n{words}" if (words := partly_labelled(scores)) else text
+
+
+def partly_labelled(scores: Sequence[Score]) -> str:
+    """Return in how many cases something is not labelled in all of the scan, in words; nothing where all is."""
+    cases = {s.case for s in scores}
+    partly = {s.case for s in scores if s.labelled < 1}
+    return f"Compared only where the reference is labelled: {len(partly)} of {len(cases)} cases" if partly else ""
 
 
 def summary_rows(scores: Sequence[Score]) -> list[tuple[str, ...]]:

@@ -18,7 +18,7 @@ import SimpleITK as sitk
 
 from mmgl.imaging.conversion import array_of, grid_of
 from mmgl.imaging.grid import Array, Grid
-from mmgl.imaging.nifti import check_voxels
+from mmgl.imaging.nifti import read_voxels
 from mmgl.imaging.text_headers import SUFFIXES as WITH_TEXT_HEADER
 from mmgl.imaging.text_headers import check_text_header
 from mmgl.messages import MMGLError
@@ -95,9 +95,12 @@ def stem(path: Path) -> str:
 
 
 def looks_like_dicom(path: Path) -> bool:
-    """Return whether the file has the mark of DICOM behind its preamble."""
-    with path.open("rb") as file:
-        return file.read(132)[128:] == b"DICM"
+    """Return whether the file has the mark of DICOM behind its preamble, or raise ``scan.unreadable``."""
+    try:
+        with path.open("rb") as file:
+            return file.read(132)[128:] == b"DICM"
+    except OSError as error:
+        raise MMGLError("scan.unreadable", path=path, reason=error.strerror or "the system refuses it") from error
 
 
 @contextmanager
@@ -141,7 +144,11 @@ def read_image(path: Path, sequence: bool = False) -> tuple[ImageFile, Array]:
         MMGLError: as ``read_information``, or ``scan.not_numbers``.
     """
     header, reader = _open(path, sequence)
-    _check_ending(path, header)
+    _check_ending(path)
+    if READERS.get(suffix_of(path)) == "NiftiImageIO":
+        voxels = read_voxels(path, header.keys)
+        if voxels is not None and header.channels == 1:
+            return header, voxels.reshape(-1, *header.grid.size)
     with quiet():
         try:
             image = reader.Execute()
@@ -234,10 +241,8 @@ def _keys(reader: sitk.ImageFileReader) -> dict[str, str]:
     return {key: reader.GetMetaData(key).encode("utf-8", "replace").decode("utf-8") for key in keys}
 
 
-def _check_ending(path: Path, header: ImageFile) -> None:
-    """Refuse a file of a format whose reader hides that the file is cut short, or that its voxels are no numbers."""
-    if READERS.get(suffix_of(path)) == "NiftiImageIO":
-        check_voxels(path, header.keys)
+def _check_ending(path: Path) -> None:
+    """Refuse a JPEG file that is cut short, which its reader hides."""
     if suffix_of(path) in (".jpg", ".jpeg"):
         with path.open("rb") as file:
             file.seek(max(0, path.stat().st_size - 4096))

@@ -183,7 +183,7 @@ def _values(path: Path, layer: Array) -> list[int]:
         values = np.unique(layer)
     else:
         seen = np.zeros(MOST_VALUES + 1, dtype=bool)
-        seen[layer] = True
+        seen[layer[layer > 0]] = True  # most of a large label is not painted
         values = np.flatnonzero(seen)
     found = [int(value) for value in values if value]
     if len(found) > MOST_VALUES:

@@ -19,6 +19,7 @@ from mmgl.jobs.follow import Event, Follower
 from mmgl.jobs.process import birth, end_tree, start_alone
 from mmgl.jobs.record import EVENTS, LOG, STOP, is_there, read_status, silence
 from mmgl.messages import CATALOGUE, MMGLError
+from mmgl.wording import fill
 
 LAUNCH = "job.json"
 PROGRAM = ("-m", "mmgl")
@@ -60,7 +61,7 @@ class Look:
     @property
     def words(self) -> str:
         """The message in English."""
-        return CATALOGUE[self.key].format(**self.parameters) if self.key in CATALOGUE else ""
+        return fill(CATALOGUE[self.key], self.parameters) if self.key in CATALOGUE else ""
 
 
 class Job:

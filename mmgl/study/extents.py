@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from enum import Enum
 from typing import NamedTuple
 
@@ -84,6 +84,28 @@ def known_slices(piece: Piece) -> list[Known]:
         if slices is not None:
             found.append(Known(axis, slices))
     return found or _crossing(piece)
+
+
+def sparse_slices(found: Mapping[int, Piece]) -> dict[int, list[Known]]:
+    """Return of all structures of a label those that were painted on some slices only, and on which.
+
+    Where one was painted on every so-many-th slice, one that is on none but these slices was so too, even if it is too
+    small or on too few of them to tell by itself.
+    """
+    sparse = {value: slices for value, piece in found.items() if (slices := known_slices(piece))}
+    looked_at: dict[int, set[int]] = {}
+    for known in (k for value, several in sparse.items() for k in several if _few(k, found[value])):
+        looked_at.setdefault(known.axis, set()).update(known.slices)
+    for value in found.keys() - sparse.keys():
+        for axis, seen in looked_at.items():
+            if (occupied := found[value].occupied(axis)) <= seen:
+                sparse[value] = [Known(axis, tuple(sorted(occupied)))]
+    return dict(sorted(sparse.items()))
+
+
+def _few(known: Known, piece: Piece) -> bool:
+    """Return whether slices are at most half of those of the scan, and not all but a forgotten one."""
+    return 2 * len(known.slices) <= piece.size[known.axis]
 
 
 def looks_like_strokes(painted: Array) -> bool:

@@ -6,6 +6,7 @@ Pure functions. Where the segment does not say clearly what it is, the answer is
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections import Counter
 from collections.abc import Mapping, Sequence
 
@@ -29,8 +30,8 @@ def segment_keys(segments: Sequence[Segment]) -> list[str]:
 
 
 def fold(name: str) -> str:
-    """Return ``name`` without what people vary when they write it: case, spaces, ``_``, ``-`` and ``.``."""
-    return re.sub(r"[\s_.\-]+", "", name.casefold())
+    """Return ``name`` without what people and computers vary: case, spaces, ``_-.``, how accents are stored."""
+    return re.sub(r"[\s_.\-]+", "", unicodedata.normalize("NFKC", name).casefold())
 
 
 def says_nothing(name: str) -> bool:

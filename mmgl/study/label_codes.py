@@ -12,7 +12,7 @@ import numpy as np
 
 from mmgl.imaging.grid import Array
 from mmgl.structures import UNLABELLED
-from mmgl.study.extents import Extent, Known, Piece, known_slices, pieces
+from mmgl.study.extents import Extent, Known, Piece, pieces, sparse_slices
 
 Sets = tuple[tuple[int, ...], ...]
 """For each code of a labelmap, -2 first, then -3 and so on: the values of the structures that may be there."""
@@ -75,7 +75,8 @@ def _alike(labelmap: Array, values: Sequence[int]) -> dict[tuple[int, ...], list
     slices of their own on which they are painted.
     """
     found = pieces(labelmap, max(values, default=0))
-    own = {value: known_slices(found[value]) or _fewest(found[value]) for value in values if value in found}
+    sparse = sparse_slices(found)
+    own = {value: sparse.get(value) or _fewest(found[value]) for value in values if value in found}
     looked_at: dict[int, set[int]] = {}
     for known in (k for several in own.values() for k in several):
         looked_at.setdefault(known.axis, set()).update(known.slices)

@@ -119,7 +119,9 @@ def settled(
     open_ = [(key, s) for key, s in zip(segment_keys(segments), segments, strict=True) if meanings.get(key) is None]
     values = tuple(key for key, segment in open_ if not segment.name.strip())
     if values:
-        shown = ", ".join(f"{v} ({counts[v]:,} voxels)" if counts else v for v in values)
+        shown = ", ".join(
+            f"{v} ({counts[v]:,} {'voxel' if counts[v] == 1 else 'voxels'})" if counts else v for v in values
+        )
         raise MMGLError("label.unnamed_values", path=path, values=shown, example=f"{values[0]}=Liver", keys=values)
     if open_:
         keys = tuple(key for key, _ in open_)

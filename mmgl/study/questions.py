@@ -8,15 +8,16 @@ from difflib import SequenceMatcher
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from mmgl.finding import Choice, Finding, Severity
 from mmgl.imaging.grid import Grid
 from mmgl.imaging.segmentation import Segment
 from mmgl.imaging.segmentation_files import place, read_segmentation
 from mmgl.messages import CATALOGUE
 from mmgl.structures import Structure
 from mmgl.study.cases import Case, Label, absolute
-from mmgl.study.checks.finding import Choice, Finding, Severity
 from mmgl.study.identity import fold, says_nothing, segment_keys
 from mmgl.study.meanings import remembered, settled, understand
+from mmgl.wording import fill
 
 if TYPE_CHECKING:
     from mmgl.study.study import Study
@@ -57,13 +58,13 @@ def _question(key: str, segment: Segment, voxels: int, structures: tuple[Structu
     if unnamed or says_nothing(segment.name):
         likeness = dict.fromkeys(likeness, 0.0)  # neither order nor value tells anything
     names = sorted(likeness, key=lambda name: -likeness[name])
-    same = [Choice(name, CATALOGUE["choice.same"].format(structure=name)) for name in names]
+    same = [Choice(name, fill(CATALOGUE["choice.same"], {"structure": name})) for name in names]
     new = Choice(f"Structure {segment.value}" if unnamed else segment.name.strip(), CATALOGUE["choice.new"])
     choices = (*same, new, Choice("", CATALOGUE["choice.ignore"]))
     default = names[0] if names and likeness[names[0]] >= ALIKE else new.value
     parameters = {"name": key, "value": segment.value, "path": path.name, "voxels": f"{voxels:,}"}
     words = "check.unnamed_value" if unnamed else "check.unknown_segment"
-    return Finding(words, Severity.QUESTION, "", parameters, choices, default)
+    return Finding(words, parameters, severity=Severity.QUESTION, choices=choices, default=default)
 
 
 def understood_label(

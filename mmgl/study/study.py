@@ -168,8 +168,8 @@ class Study(StructureList):
     def split_checks(self, fraction: float = 0.2, seed: int = 0) -> list[str]:
         """Hold out the cases of about ``fraction`` of the labelled patients, at least one, and train on all others.
 
-        Nobody is held out of fewer than four labelled patients. Cases that are left out stay so. All cases of a
-        patient go together, its unlabelled ones too. The order of the cases does not matter.
+        Nobody of fewer than four labelled patients; of six or more so many that there are three check cases. Cases that
+        are left out stay so. All cases of a patient go together, also unlabelled ones. Their order does not matter.
 
         Returns:
             The names of the check cases.

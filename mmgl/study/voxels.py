@@ -5,14 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from mmgl.imaging.grid import Array
+from mmgl.imaging.grid import Array, Grid
 from mmgl.imaging.reading import Header, read_case_scan, read_header
 from mmgl.imaging.scan import Scan
+from mmgl.imaging.segmentation import Segmentation
 from mmgl.imaging.segmentation_files import place, read_segmentation
 from mmgl.messages import MMGLError
 from mmgl.structures import UNLABELLED, Structure
 from mmgl.study.cases import BACKGROUND, NOT_LABELLED, Case, Image, Label
-from mmgl.study.extents import Extent, known_slices, pieces
+from mmgl.study.extents import Extent, pieces, sparse_slices
 from mmgl.study.identity import segment_keys
 from mmgl.study.label_codes import Sets, encode
 from mmgl.study.meanings import settled
@@ -45,11 +46,13 @@ class LabelVoxels:
             ``UNLABELLED`` where nothing is known, and -2 - i where it is background or one of ``sets[i]``.
         sets: labelmap values of structures.
         extents: of every structure, by its labelmap value.
+        grid: of the scan.
     """
 
     labelmap: Array
     sets: Sets
     extents: Mapping[int, Extent]
+    grid: Grid
 
 
 def read_label(case: Case, structures: Sequence[Structure]) -> LabelVoxels:
@@ -60,17 +63,31 @@ def read_label(case: Case, structures: Sequence[Structure]) -> LabelVoxels:
     segmentation = read_segmentation(path)
     meanings = settled(case.label.meanings, segmentation.segments, structures, case.name, path)
     placed = place(segmentation, read_header(first.path, first.series or None).grid, path)
-    numbers = {structure.id: i + 1 for i, structure in enumerate(structures)}
-    numbers |= {BACKGROUND: len(structures) + 1, NOT_LABELLED: len(structures) + 2}
-    labelmap = placed.labelmap([numbers.get(meanings[key], 0) for key in segment_keys(placed.segments)])
-    background = labelmap == numbers[BACKGROUND]
-    labelmap[labelmap == numbers[NOT_LABELLED]] = UNLABELLED
+    numbers = [meanings[key] for key in segment_keys(placed.segments)]
+    labelmap = painted_labelmap(placed, numbers, structures)
+    background = labelmap == len(structures) + 1
+    labelmap[labelmap == len(structures) + 2] = UNLABELLED
     painted = labelmap > 0
     labelmap[background] = 0
     extents = label_extents(labelmap, case.label, structures, strokes=bool(background.any()))
     if not (labelmap > 0).any() and not all(extent is Extent.ABSENT for extent in extents.values()):
         raise MMGLError("label.empty", path=path)
-    return LabelVoxels(*encode(labelmap, painted, extents), extents)
+    return LabelVoxels(*encode(labelmap, painted, extents), extents, placed.grid)
+
+
+def painted_labelmap(placed: Segmentation, numbers: Sequence[int], structures: Sequence[Structure]) -> Array:
+    """Return what is painted as one labelmap (z, y, x) of int32.
+
+    i + 1 is ``structures[i]``; the next number is painted background, the one after it "nobody said what is here".
+
+    Args:
+        placed: on the grid of the scan.
+        numbers: what each of its segments means, as ``Label.meanings`` has it.
+        structures: of the study.
+    """
+    values = {structure.id: i for i, structure in enumerate(structures, start=1)}
+    values |= {BACKGROUND: len(structures) + 1, NOT_LABELLED: len(structures) + 2}
+    return placed.labelmap([values.get(number, 0) for number in numbers])
 
 
 def label_extents(
@@ -82,13 +99,14 @@ def label_extents(
     labelled on these, and in a label with painted background (``strokes``) only what is painted counts.
     """
     found = pieces(labelmap, len(structures))
+    sparse = sparse_slices(found)
     extents = {}
     for value, structure in enumerate(structures, start=1):
         extent = label.extents.get(structure.id)
         if extent is None and strokes:
             extent = Extent.PAINTED
         elif extent is None and value in found:
-            extent = Extent.SLICES if known_slices(found[value]) else Extent.EVERYWHERE
+            extent = Extent.SLICES if value in sparse else Extent.EVERYWHERE
         elif value not in found and extent in (None, Extent.SLICES):
             extent = Extent.NOWHERE
         elif value in found and extent in (Extent.ABSENT, Extent.NOWHERE):

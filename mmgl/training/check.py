@@ -133,7 +133,8 @@ def _find(network: UNet, image: Tensor, plan: Plan, device: torch.device) -> Ten
 def dice(found: Tensor, case: PreparedCase, structures: int) -> list[float]:
     """Return the Dice of each structure in one case.
 
-    Unlabelled voxels do not count. A structure that is absent and was not found gives NaN, as does an unlabelled case.
+    Unlabelled voxels do not count. A structure that is absent and was not found gives NaN, as does one that nobody
+    labelled in this case, and an unlabelled case.
     """
     if case.labelmap is None:
         return [float("nan")] * structures
@@ -142,6 +143,8 @@ def dice(found: Tensor, case: PreparedCase, structures: int) -> list[float]:
     for number in range(1, structures + 1):
         hidden = [-2 - i for i, values in enumerate(case.sets) if number in values]
         known = ~torch.isin(label, torch.tensor([UNLABELLED, *hidden]))
+        if not known.all() and not (known & ((label <= 0) | (label == number))).any():
+            known[:] = False  # voxels of other structures alone tell nothing of this one
         a, b = (found == number) & known, label == number
         total = int(a.sum()) + int(b.sum())
         scores.append(2 * int((a & b).sum()) / total if total else float("nan"))

@@ -11,12 +11,13 @@ import numpy as np
 import torch
 
 from mmgl.data.cache import PreparedCase, cache_need, clean_cache, free_disk, prepare_case
-from mmgl.data.facts import ScanFacts, scan_facts
+from mmgl.data.facts import ScanFacts, known_facts
 from mmgl.data.plan import Plan, make_plan
 from mmgl.device import bfloat16_pays, free_memory
 from mmgl.jobs import Job
 from mmgl.messages import MMGLError
 from mmgl.study import Case, Study
+from mmgl.study.statistics import FOLDER, statistics
 from mmgl.training.again import plan_again
 from mmgl.training.run import Run
 
@@ -46,8 +47,7 @@ def look_and_plan(
     """
 
     def look(case: Case) -> ScanFacts:
-        labelmap = study.read_labelmap(case) if case.label else None
-        return scan_facts(case.name, study.read_scan(case), labelmap)
+        return known_facts(case, statistics(case, study.structures, study.folder / FOLDER))
 
     unlabelled = study.unlabelled[:: max(1, len(study.unlabelled) // LOOKED_AT)]
     facts = _each([*study.labelled, *unlabelled], look, run, stop, "looking")

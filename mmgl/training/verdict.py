@@ -13,13 +13,11 @@ from mmgl.data.plan import Plan
 from mmgl.finding import Finding
 from mmgl.networks.unet import UNet
 from mmgl.structures import Structure
+from mmgl.study.splits import TRUSTED
 from mmgl.training.check import Rows, dice, find, mean
 
 GOOD, FAIR, POOR = 0.85, 0.7, 0.3
 """Dice from which a result needs hardly a correction, some correction, and is of any use at all."""
-
-ENOUGH = 3
-"""Check cases below which nobody should trust a number."""
 
 REPRODUCED = 0.5
 """Dice that a model reaches on a scan it was trained on unless its labels contradict one another."""
@@ -38,7 +36,7 @@ def judge(structures: Sequence[Structure], rows: Rows, cases: Sequence[PreparedC
         scores = [row[number - 1] for row in rows if row[number - 1] == row[number - 1]]
         labelled = sum(number in values for values in painted)
         findings.append(_of_structure(structure.name, scores, labelled))
-    if rows and len(rows) < ENOUGH:
+    if rows and len(rows) < TRUSTED:
         findings.append(Finding("verdict.few", {"cases": len(rows)}))
     return findings
 

@@ -6,13 +6,13 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
+from mmgl.finding import Choice, Finding, Severity
 from mmgl.study.cases import Case, Use
 from mmgl.study.checks.answers import answer
-from mmgl.study.checks.finding import Choice, Finding, Severity
 from mmgl.study.checks.labels import check_labels
 from mmgl.study.checks.patients import check_patients
 from mmgl.study.checks.scans import check_scans
-from mmgl.study.statistics import Statistics, statistics
+from mmgl.study.statistics import FOLDER, Statistics, statistics
 
 if TYPE_CHECKING:
     from mmgl.study.study import Study
@@ -44,7 +44,7 @@ def check(study: Study, on_progress: Progress | None = None) -> list[Finding]:
         *check_patients(cases, study.answered),
     ]
     if not study.labelled:
-        found.append(Finding("study.no_labels", Severity.ERROR))
+        found.append(Finding("study.no_labels", severity=Severity.ERROR))
     order = list(Severity)
     return sorted(found, key=lambda finding: order.index(finding.severity))
 
@@ -53,7 +53,7 @@ def _statistics(study: Study, cases: Sequence[Case], on_progress: Progress) -> d
     """Return what is known of each case, by its name."""
     known = {}
     with ThreadPoolExecutor(AT_ONCE) as readers:
-        work = [readers.submit(statistics, case, study.structures, study.folder / "statistics") for case in cases]
+        work = [readers.submit(statistics, case, study.structures, study.folder / FOLDER) for case in cases]
         for done, (case, result) in enumerate(zip(cases, work, strict=True), start=1):
             known[case.name] = result.result()
             on_progress(done, len(cases))

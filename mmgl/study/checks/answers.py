@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from mmgl.finding import Finding
 from mmgl.messages import MMGLError
 from mmgl.study.cases import Use
-from mmgl.study.checks.finding import Finding
 from mmgl.study.checks.patients import is_dicom
 
 if TYPE_CHECKING:

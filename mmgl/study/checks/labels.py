@@ -8,13 +8,14 @@ from itertools import combinations
 
 import numpy as np
 
+from mmgl.finding import Choice, Finding, Severity
 from mmgl.imaging.grid import Array
 from mmgl.structures import Structure
 from mmgl.study.cases import Case, Use
-from mmgl.study.checks.finding import Choice, Finding, Severity
 from mmgl.study.extents import Extent
 from mmgl.study.identity import says_nothing
-from mmgl.study.statistics import LabelStatistics, Statistics
+from mmgl.study.label_statistics import LabelStatistics
+from mmgl.study.statistics import Statistics
 
 AGREE, MOST = 0.6, 0.8
 """Cosine from which on two structures count as lying along a line, and the share of cases in which they must."""
@@ -29,17 +30,17 @@ def check_labels(
     for case in cases:
         label, error = known[case.name].label, known[case.name].label_error
         if error:
-            yield Finding(error.key, Severity.ERROR, case.name, error.parameters)
+            yield Finding(error.key, error.parameters, severity=Severity.ERROR, case=case.name)
         if label and case.label:
             if not label.voxels and set(case.label.extents.values()) != {Extent.ABSENT}:
-                yield Finding("label.empty", Severity.ERROR, case.name, {"path": case.label.path})
+                yield Finding("label.empty", {"path": case.label.path}, severity=Severity.ERROR, case=case.name)
                 continue
             labels[case.name] = label
             yield from _one(case, label, names)
     for structure in structures:
         if says_nothing(structure.name):
             parameters = {"structure": structure.name}
-            yield Finding("check.default_name", Severity.WARNING, "", parameters, structures=(structure.id,))
+            yield Finding("check.default_name", parameters, severity=Severity.WARNING, structures=(structure.id,))
     trained = [case.name for case in cases if case.use is Use.TRAIN and case.name in labels]
     yield from _too_few(structures, {name: labels[name] for name in trained})
     yield from _swapped(structures, labels, known)
@@ -49,12 +50,14 @@ def _one(case: Case, label: LabelStatistics, names: Mapping[int, str]) -> Iterat
     """Yield what is to be told or asked about one label."""
     if label.other_grid:
         found, expected = label.other_grid
-        yield Finding("check.other_grid", Severity.NOTE, case.name, {"found": found, "expected": expected})
+        yield Finding(
+            "check.other_grid", {"found": found, "expected": expected}, severity=Severity.NOTE, case=case.name
+        )
     if label.outside:
-        yield Finding("check.label_cut", Severity.WARNING, case.name, {"share": f"{label.outside:.0%}"})
+        yield Finding("check.label_cut", {"share": f"{label.outside:.0%}"}, severity=Severity.WARNING, case=case.name)
     for upper, lower, voxels in label.overlaps:
         parameters = {"first": names[upper], "second": names[lower], "voxels": f"{voxels:,}"}
-        yield Finding("check.overlap", Severity.WARNING, case.name, parameters, structures=(upper, lower))
+        yield Finding("check.overlap", parameters, severity=Severity.WARNING, case=case.name, structures=(upper, lower))
     yield from _reach(case, label, names)
 
 
@@ -76,11 +79,14 @@ def _reach(case: Case, label: LabelStatistics, names: Mapping[int, str]) -> Iter
     background = tuple(i for i in sparse if said.get(i) is Extent.EVERYWHERE)
     if background:
         parameters = {"painted": _on_slices(background, sparse, names)}
-        yield Finding("check.gaps_as_background", Severity.WARNING, case.name, parameters, structures=background)
+        yield Finding(
+            "check.gaps_as_background", parameters, severity=Severity.WARNING, case=case.name, structures=background
+        )
     missing = tuple(i for i in names if i not in painted and i not in said)
     if missing:
-        parameters = {"structures": _are([names[i] for i in missing])}
-        yield _question("check.missing", case, missing, (Extent.NOWHERE, Extent.ABSENT), parameters)
+        choices = (Extent.NOWHERE, Extent.ABSENT)
+        told = {"structures": _are([names[i] for i in missing]), "count": len(missing)}
+        yield _question("check.missing", case, missing, choices, told)
 
 
 def _question(
@@ -88,7 +94,15 @@ def _question(
 ) -> Finding:
     """Return a question about structures of a case, whose first choice holds until it is answered."""
     offered = tuple(Choice.of(extent.value) for extent in choices)
-    return Finding(key, Severity.QUESTION, case.name, parameters, offered, offered[0].value, ids)
+    return Finding(
+        key,
+        parameters,
+        severity=Severity.QUESTION,
+        case=case.name,
+        choices=offered,
+        default=offered[0].value,
+        structures=ids,
+    )
 
 
 def _on_slices(ids: Sequence[int], slices: Mapping[int, str], names: Mapping[int, str]) -> str:
@@ -114,9 +128,11 @@ def _too_few(structures: Sequence[Structure], labels: Mapping[str, LabelStatisti
         cases = [name for name, label in labels.items() if label.voxels.get(str(structure.id))]
         parameters = {"structure": structure.name}
         if labels and not cases:
-            yield Finding("check.never", Severity.WARNING, "", parameters, structures=(structure.id,))
+            yield Finding("check.never", parameters, severity=Severity.WARNING, structures=(structure.id,))
         elif len(cases) == 1 < len(labels):
-            yield Finding("check.only_once", Severity.WARNING, cases[0], parameters, structures=(structure.id,))
+            yield Finding(
+                "check.only_once", parameters, severity=Severity.WARNING, case=cases[0], structures=(structure.id,)
+            )
 
 
 def _swapped(
@@ -126,9 +142,14 @@ def _swapped(
 
     Only pairs count that lie side by side and along one line in most cases; any other pair says nothing.
     """
-    for first, second in combinations(structures, 2):
-        found = {name: _direction(label, first.id, second.id, known[name]) for name, label in labels.items()}
-        directions = {name: direction for name, direction in found.items() if direction is not None}
+    names = list(labels)
+    centres, radii = _places(structures, [labels[name] for name in names], [known[name] for name in names])
+    for i, j in combinations(range(len(structures)), 2):
+        first, second = structures[i], structures[j]
+        step = centres[:, j] - centres[:, i]
+        length = np.linalg.norm(step, axis=1)
+        beside = np.flatnonzero(length > np.minimum(radii[:, i], radii[:, j]))  # what is not painted is no number
+        directions = {names[k]: step[k] / length[k] for k in beside}
         if len(directions) < 3:
             continue
         rows = np.array(list(directions.values()))
@@ -142,17 +163,25 @@ def _swapped(
         few, many = sorted((one, other), key=len)
         if len(few) * 3 <= len(along):
             for name in few:
-                yield Finding("check.swapped", Severity.WARNING, name, parameters, structures=ids)
+                yield Finding("check.swapped", parameters, severity=Severity.WARNING, case=name, structures=ids)
         else:
             parameters |= {"some": ", ".join(few), "others": ", ".join(many)}
-            yield Finding("check.swapped_some", Severity.WARNING, "", parameters, structures=ids)
+            yield Finding("check.swapped_some", parameters, severity=Severity.WARNING, structures=ids)
 
 
-def _direction(label: LabelStatistics, first: int, second: int, case: Statistics) -> Array | None:
-    """Return the unit vector from one structure to another that lies beside it, or None where it does not."""
-    if not case.scan or str(first) not in label.centres or str(second) not in label.centres:
-        return None
-    step = np.subtract(label.centres[str(second)], label.centres[str(first)])
-    smaller = min(label.voxels[str(first)], label.voxels[str(second)]) * math.prod(case.scan.spacing)
-    length = float(np.linalg.norm(step))
-    return step / length if length > (smaller * 3 / (4 * math.pi)) ** (1 / 3) else None
+def _places(
+    structures: Sequence[Structure], labels: Sequence[LabelStatistics], known: Sequence[Statistics]
+) -> tuple[Array, Array]:
+    """Return centres (cases, structures, 3) in mm and radii (cases, structures) of balls of the structures' volumes.
+
+    Numbers are NaN where a structure is not painted.
+    """
+    centres = np.full((len(labels), len(structures), 3), np.nan)
+    radii = np.full(centres.shape[:2], np.nan)
+    for i, (label, case) in enumerate(zip(labels, known, strict=True)):
+        voxel = math.prod(case.scan.spacing) if case.scan else math.nan
+        for j, structure in enumerate(structures):
+            if (key := str(structure.id)) in label.centres:
+                centres[i, j] = label.centres[key]
+                radii[i, j] = (label.voxels[key] * voxel * 3 / (4 * math.pi)) ** (1 / 3)
+    return centres, radii

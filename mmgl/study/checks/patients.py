@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Container, Iterator, Sequence
 
+from mmgl.finding import Choice, Finding, Severity
 from mmgl.imaging.image_files import READERS, suffix_of
 from mmgl.study.cases import Case, Use
-from mmgl.study.checks.finding import Choice, Finding, Severity
 from mmgl.study.splits import FEWEST_PATIENTS
 
 FEWEST_SCANS = 3
@@ -23,16 +23,16 @@ def check_patients(cases: Sequence[Case], answered: Container[str]) -> Iterator[
         train, check = ([c.name for c in several if c.use is use] for use in (Use.TRAIN, Use.CHECK))
         if train and check:
             parameters = {"patient": patient, "train": _few(train), "check": _few(check)}
-            yield Finding("check.straddles", Severity.ERROR, "", parameters)
+            yield Finding("check.straddles", parameters, severity=Severity.ERROR)
     if "check.one_patient" not in answered:
         yield from _anonymised(cases)
     labelled = {case.patient for case in cases if case.label and case.use is Use.TRAIN}
     if labelled and not any(case.label and case.use is Use.CHECK for case in cases):
         missing = FEWEST_PATIENTS - len(labelled)
         if missing > 0:
-            yield Finding("check.few_patients", Severity.NOTE, "", {"count": len(labelled), "missing": missing})
+            yield Finding("check.few_patients", {"count": len(labelled), "missing": missing}, severity=Severity.NOTE)
         else:
-            yield Finding("check.none_held_out", Severity.NOTE)
+            yield Finding("check.none_held_out", severity=Severity.NOTE)
 
 
 def _anonymised(cases: Sequence[Case]) -> Iterator[Finding]:
@@ -40,7 +40,9 @@ def _anonymised(cases: Sequence[Case]) -> Iterator[Finding]:
     dicom = [case for case in cases if is_dicom(case)]
     if len(dicom) >= FEWEST_SCANS and len({case.patient for case in dicom}) == 1:
         choices = (Choice.of("one"), Choice.of("different"))
-        yield Finding("check.one_patient", Severity.QUESTION, "", {"count": len(dicom)}, choices, "one")
+        yield Finding(
+            "check.one_patient", {"count": len(dicom)}, severity=Severity.QUESTION, choices=choices, default="one"
+        )
 
 
 def is_dicom(case: Case) -> bool:

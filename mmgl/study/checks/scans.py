@@ -7,8 +7,8 @@ from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 
+from mmgl.finding import Finding, Severity
 from mmgl.study.cases import Case
-from mmgl.study.checks.finding import Finding, Severity
 from mmgl.study.statistics import ScanStatistics, Statistics
 
 FEWEST = 4
@@ -24,12 +24,12 @@ def check_scans(cases: Sequence[Case], known: Mapping[str, Statistics]) -> Itera
         error = known[case.name].scan_error
         if error:
             severity = Severity.ERROR if case.label else Severity.WARNING  # an unlabelled scan is passed over
-            yield Finding(error.key, severity, case.name, error.parameters)
+            yield Finding(error.key, error.parameters, severity=severity, case=case.name)
     scans = {case.name: scan for case in cases if (scan := known[case.name].scan)}
     yield from _duplicates(scans)
     labels = {name: scan.levels for name, scan in scans.items() if scan.levels > 0}
     for name, levels in labels.items():
-        yield Finding("check.looks_like_label", Severity.WARNING, name, {"count": levels})
+        yield Finding("check.looks_like_label", {"count": levels}, severity=Severity.WARNING, case=name)
     yield from _unlike({name: scan for name, scan in scans.items() if name not in labels})
 
 
@@ -39,19 +39,26 @@ def _duplicates(scans: Mapping[str, ScanStatistics]) -> Iterator[Finding]:
     for name, scan in scans.items():
         other = first.setdefault(scan.digest, name)
         if other != name:
-            yield Finding("check.duplicate", Severity.WARNING, name, {"other": other})
+            yield Finding("check.duplicate", {"other": other}, severity=Severity.WARNING, case=name)
 
 
 def _unlike(scans: Mapping[str, ScanStatistics]) -> Iterator[Finding]:
     """Yield the scans that differ widely from most of the others."""
-    channels = Counter(scan.channels for scan in scans.values())
+    channels = Counter(len(scan.channels) for scan in scans.values())
     for name, scan in scans.items():
-        if scan.channels != (expected := channels.most_common(1)[0][0]):
-            yield Finding("scan.other_channels", Severity.ERROR, name, {"found": scan.channels, "expected": expected})
+        if len(scan.channels) != (expected := channels.most_common(1)[0][0]):
+            yield Finding(
+                "scan.other_channels",
+                {"found": len(scan.channels), "expected": expected},
+                severity=Severity.ERROR,
+                case=name,
+            )
     modalities = Counter(scan.modality for scan in scans.values() if scan.modality)
     for name, scan in scans.items():
         if scan.modality and scan.modality != (most := modalities.most_common(1)[0][0]):
-            yield Finding("check.modality", Severity.WARNING, name, {"found": scan.modality, "usual": most})
+            yield Finding(
+                "check.modality", {"found": scan.modality, "usual": most}, severity=Severity.WARNING, case=name
+            )
     if len(scans) < FEWEST or all(scan.modality == "picture" for scan in scans.values()):
         return
     spacings = {name: sorted(scan.spacing) for name, scan in scans.items()}
@@ -60,7 +67,9 @@ def _unlike(scans: Mapping[str, ScanStatistics]) -> Iterator[Finding]:
         usual = [float(v) for v in np.median(list(values.values()), axis=0)]
         for name, value in values.items():
             if not 1 / factor < float(np.prod(np.divide(value, usual))) ** (1 / 3) < factor:
-                yield Finding(key, Severity.WARNING, name, {"found": _sides(value), "usual": _sides(usual)})
+                yield Finding(
+                    key, {"found": _sides(value), "usual": _sides(usual)}, severity=Severity.WARNING, case=name
+                )
     yield from _intensities(scans)
 
 
@@ -70,14 +79,15 @@ def _intensities(scans: Mapping[str, ScanStatistics]) -> Iterator[Finding]:
     for name, scan in scans.items():
         groups[scan.modality][name] = scan
     for group in groups.values():
-        ranges = {name: max(scan.high - scan.low, 1e-12) for name, scan in group.items()}
+        ends = {name: (scan.channels[0][0], scan.channels[0][1]) for name, scan in group.items()}
+        ranges = {name: max(high - low, 1e-12) for name, (low, high) in ends.items()}
         usual = float(np.median(list(ranges.values())))
-        low, high = (float(np.median([getattr(scan, side) for scan in group.values()])) for side in ("low", "high"))
-        for name, scan in group.items():
-            off = abs((scan.low + scan.high) / 2 - (low + high) / 2) / usual
+        darkest, brightest = (float(v) for v in np.median(list(ends.values()), axis=0))
+        for name, (low, high) in ends.items():
+            off = abs((low + high) / 2 - (darkest + brightest) / 2) / usual
             if len(group) >= FEWEST and (not 1 / INTENSITY < ranges[name] / usual < INTENSITY or off > INTENSITY):
-                parameters = {"found": f"{scan.low:g} to {scan.high:g}", "usual": f"{low:g} to {high:g}"}
-                yield Finding("check.intensity", Severity.WARNING, name, parameters)
+                parameters = {"found": f"{low:g} to {high:g}", "usual": f"{darkest:g} to {brightest:g}"}
+                yield Finding("check.intensity", parameters, severity=Severity.WARNING, case=name)
 
 
 def _sides(values: Sequence[float]) -> str:

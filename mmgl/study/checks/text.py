@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Sequence
 
+from mmgl.finding import Finding, Severity
 from mmgl.messages import CATALOGUE
-from mmgl.study.checks.finding import Finding, Severity
 
 WRITTEN_OUT = 2
-"""Findings of one kind whose words are written out; of the others the cases are named."""
+"""Findings of one kind about the same structures whose words are written out; of the others the cases are named."""
 
 
 def as_text(findings: Sequence[Finding]) -> str:
@@ -32,9 +33,13 @@ def as_text(findings: Sequence[Finding]) -> str:
 
 def _kind(findings: Sequence[Finding]) -> list[str]:
     """Return the lines of the findings of one key."""
-    lines = [f"  - {finding.words}" for finding in findings[:WRITTEN_OUT]]
-    if rest := [finding.case for finding in findings[WRITTEN_OUT:] if finding.case]:
-        lines.append(f"    The same in {len(rest)} more: {', '.join(rest)}")
+    lines, alike = [], defaultdict[tuple[int, ...], list[Finding]](list)
+    for finding in findings:
+        alike[finding.structures].append(finding)
+    for several in alike.values():
+        lines += [f"  - {finding.words}" for finding in several[:WRITTEN_OUT]]
+        if rest := [finding.case for finding in several[WRITTEN_OUT:] if finding.case]:
+            lines.append(f"    The same in {len(rest)} more: {', '.join(rest)}")
     if findings[0].choices:
         offered = sorted(findings[0].choices, key=lambda choice: choice.value != findings[0].default)
         lines += [f"      {choice.value:<12}  {choice.words}" for choice in offered]
