@@ -12,6 +12,7 @@ import torch
 from mmgl.data.plan import Plan, fitting_batch
 from mmgl.device import bfloat16_pays, free_memory, is_lost, is_out_of_memory
 from mmgl.messages import MMGLError
+from mmgl.ranks import rank, world
 from mmgl.training.run import Run
 
 Result = TypeVar("Result")
@@ -34,7 +35,8 @@ def within_memory(work: Callable[[Plan, torch.device], Result], plan: Plan, devi
         work: goes on from the run's last checkpoint each time; the weights in it fit every plan it is called with.
 
     Raises:
-        MMGLError: ``memory.too_small`` when nothing is left to try, or ``device.lost``.
+        MMGLError: ``memory.too_small`` when nothing is left to try, ``device.lost``, or ``ranks.memory`` where several
+            processes train together, which could not all begin anew.
     """
     while True:
         run.write_config({**run.read_config(), "plan": plan.to_json()})
@@ -46,6 +48,8 @@ def within_memory(work: Callable[[Plan, torch.device], Result], plan: Plan, devi
                 raise MMGLError("device.lost", reason=str(error).splitlines()[0]) from error
             if not is_out_of_memory(error):
                 raise
+        if world() > 1:
+            raise MMGLError("ranks.memory", rank=rank())
         # outside of the handler, where no traceback holds on to the network and its memory any more
         gc.collect()
         if device.type == "cuda":
@@ -78,4 +82,5 @@ def _facts(plan: Plan, device: torch.device) -> dict[str, object]:
         "batch": plan.batch,
         "width": plan.width,
         "slice_size": plan.slice_size,
+        "processes": world(),
     }

@@ -16,6 +16,7 @@ from mmgl.data.plan import Plan, make_plan
 from mmgl.device import bfloat16_pays, free_memory
 from mmgl.jobs import Job
 from mmgl.messages import MMGLError
+from mmgl.ranks import world
 from mmgl.study import Case, Study
 from mmgl.training.run import Run
 
@@ -41,7 +42,9 @@ def look_and_plan(
 
     unlabelled = study.unlabelled[:: max(1, len(study.unlabelled) // LOOKED_AT)]
     facts = _each([*study.labelled, *unlabelled], look, run, stop, "looking")
-    plan = make_plan(facts, free_memory=free_memory(device), on_gpu=device.type == "cuda", published=published)
+    on_gpu = device.type == "cuda"
+    free = free_memory(device) * (world() if on_gpu else 1)  # each process has a card of its own
+    plan = make_plan(facts, free_memory=free, on_gpu=on_gpu, published=published)
     plan = replace(plan, bfloat16=bfloat16_pays(device))
     run.tell("plan", plan=plan.to_json())
     return plan, float(np.mean([math.prod(plan.size_on_grid(f.size, f.spacing)) for f in facts]))

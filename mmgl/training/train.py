@@ -22,6 +22,8 @@ from mmgl.jobs import last_look
 from mmgl.messages import MMGLError
 from mmgl.methods import METHODS, build_method
 from mmgl.model import Card, write_model
+from mmgl.networks.norm import share_norms
+from mmgl.ranks import leader_first, rank, told
 from mmgl.study import Study
 from mmgl.study.cases import is_case_name
 from mmgl.study.checks import Severity
@@ -31,7 +33,7 @@ from mmgl.training.comparison import compare
 from mmgl.training.loop import Trainer
 from mmgl.training.memory import within_memory
 from mmgl.training.preparing import look_and_plan, prepare_all
-from mmgl.training.run import Event, Run
+from mmgl.training.run import Event, Run, SilentRun
 from mmgl.training.verdict import judge, self_check
 
 
@@ -71,6 +73,8 @@ def train(
     if not study.labelled:
         raise MMGLError("study.no_labels")
     where = choose_device(device)
+    if rank():
+        return _help(study, where, stop)
     name = name or _free_name(study.folder)
     if not is_case_name(name):
         raise MMGLError("run.name", name=name)
@@ -113,6 +117,8 @@ def resume(
     Raises:
         MMGLError: ``run.unknown``, ``run.finished`` or ``run.changed``, or as ``train``.
     """
+    if rank():
+        return _help(study, choose_device(device), stop)
     folder = study.folder / "runs" / name
     if not (folder / "config.json").is_file():
         raise MMGLError("run.unknown", name=name)
@@ -128,6 +134,12 @@ def resume(
         return _run(study, run, where, _asked(run, stop))
 
 
+def _help(study: Study, device: torch.device, stop: Callable[[], bool] | None) -> Path:
+    """Do the share of a process that does not lead (``mmgl/ranks.py``): train, and write nothing."""
+    run = SilentRun(study.folder / "runs" / told(""))
+    return _run(study, run, device, stop or (lambda: False))
+
+
 def _asked(run: Run, stop: Callable[[], bool] | None) -> Callable[[], bool]:
     """Return the question whether to stop, to whoever may answer it."""
     return lambda: run.stop_asked() or bool(stop and stop())
@@ -137,11 +149,15 @@ def _run(study: Study, run: Run, device: torch.device, stop: Callable[[], bool])
     """Train as the run's config says, from its last checkpoint if there is one, and write the model."""
     config, name = run.read_config(), run.folder.name
     plan = Plan.from_json(config["plan"])
-    prepared, checks = prepare_all(study, plan, config.get("voxels", 0.0), run, stop)
+    if not rank():
+        told(name)
+    with leader_first():
+        prepared, checks = prepare_all(study, plan, config.get("voxels", 0.0), run, stop)
 
     def work(plan: Plan, device: torch.device) -> tuple[Trainer, bool]:
         torch.manual_seed(config["seed"])
         method = build_method(config["method"], plan, len(study.structures))
+        share_norms(method)
         method.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
         slices = SliceSampler(prepared, plan, torch.Generator().manual_seed(config["seed"]))
         if not slices.has_labels:
@@ -151,6 +167,8 @@ def _run(study: Study, run: Run, device: torch.device, stop: Callable[[], bool])
         return trainer, trainer.fit(Budget.from_json(config))
 
     trainer, finished = within_memory(work, plan, device, run)
+    if rank():
+        return _model_file(study, name)
     if not finished and not trainer.segments:
         raise MMGLError("run.stopped_early", name=name)
     if run.has("best"):
