@@ -15,7 +15,7 @@ from mmgl.methods import build_method
 from mmgl.networks.norm import share_norms
 from mmgl.ranks import rank
 from mmgl.structures import Structure
-from mmgl.training.loop import Trainer, _optimiser
+from mmgl.training.loop import Trainer
 from mmgl.training.run import Run, SilentRun
 
 STEPS = 2
@@ -23,7 +23,7 @@ STEPS = 2
 
 
 def learn(folder: Path, name: str) -> dict[str, torch.Tensor]:
-    """Return the gradients of every stage of a method, and its weights and statistics after a few steps of each."""
+    """Return the last gradients of every stage of a method, and its weights and statistics in the end."""
     cases = [
         PreparedCase(kind, kind, folder / f"{kind}.image.npy", labels if labels.exists() else None, (2.0, 1.0, 1.0))
         for kind in ("labelled", "unlabelled")
@@ -40,13 +40,11 @@ def learn(folder: Path, name: str) -> dict[str, torch.Tensor]:
     names = {parameter: name for name, parameter in method.named_parameters()}
     found = {}
     for number, stage in enumerate(method.stages):
-        standing = torch.optim.SGD(list(stage.parameters()), lr=0.0)
-        trainer._step(stage, standing, 0.9)
-        found |= {f"gradient {number} {names[p]}": p.grad.clone() for p in stage.parameters()}
-    for stage in method.stages:
-        optimiser = _optimiser(stage)
+        # plain steps, because AdamW takes full ones along gradients that are nothing but rounding
+        optimiser = torch.optim.SGD(list(stage.parameters()), lr=0.01)
         for step in range(STEPS):
             trainer._step(stage, optimiser, 0.9 + 0.05 * step)
+        found |= {f"gradient {number} {names[p]}": p.grad.clone() for p in stage.parameters()}
     return found | method.state_dict()
 
 
