@@ -210,4 +210,4 @@ def _call(function: Callable[..., Any], *arguments: Any, **options: Any) -> None
     try:
         function(*arguments, **options)
     except RuntimeError as error:
-        raise MMGLError("ranks.lost", rank=os.environ.get("RANK", "0"), reason=str(error).splitlines()[0]) from error
+        raise MMGLError("ranks.lost", rank=os.environ.get("RANK", "0")) from error

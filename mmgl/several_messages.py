@@ -14,7 +14,7 @@ SEVERAL: dict[str, str] = {
         "graphics card or start more processes, and go on with --resume."
     ),
     "ranks.lost": (
-        "Another process of this training has ended, so process {rank} ends too ({reason}). What was saved is kept: "
+        "Another process of this training has ended, so process {rank} ends too. What was saved is kept: "
         "look for the reason above, and go on with --resume."
     ),
 }

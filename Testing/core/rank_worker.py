@@ -13,7 +13,7 @@ from mmgl.data.cache import PreparedCase
 from mmgl.data.slices import SliceSampler
 from mmgl.methods import build_method
 from mmgl.networks.norm import share_norms
-from mmgl.ranks import rank
+from mmgl.ranks import added, agreed, anybody, rank
 from mmgl.structures import Structure
 from mmgl.training.loop import Trainer
 from mmgl.training.run import Run, SilentRun
@@ -55,6 +55,9 @@ def main(number: str, count: str, folder: str, *names: str) -> None:
     dist.init_process_group("gloo", store=store, rank=int(number), world_size=int(count))
     found = {name: learn(Path(folder), name) for name in names}
     flat = {f"{name}/{key}": value.contiguous() for name, weights in found.items() for key, value in weights.items()}
+    flat["agreed"] = torch.tensor(agreed([float(number), 7.0 if number == "0" else 8.0]))
+    flat["anybody"] = torch.tensor([anybody(number == "1"), anybody(False)]).int()
+    flat["added"] = torch.tensor(added([[1.0, 0.0] if number == "0" else [0.0, 2.0]]))
     save_file(flat, f"{folder}/found-{count}-{number}.safetensors")
     dist.destroy_process_group()
 
