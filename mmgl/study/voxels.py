@@ -54,23 +54,38 @@ class LabelVoxels:
 
 def read_label(case: Case, structures: Sequence[Structure]) -> LabelVoxels:
     """Return the label of a case on the grid of its scan (``Study.read_label``)."""
-    if case.label is None:
-        raise MMGLError("study.unlabelled_case", case=case.name)
-    path, first = case.label.path, case.images[0]
-    segmentation = read_segmentation(path)
-    meanings = settled(case.label.meanings, segmentation.segments, structures, case.name, path)
-    placed = place(segmentation, read_header(first.path, first.series or None).grid, path)
-    numbers = {structure.id: i + 1 for i, structure in enumerate(structures)}
-    numbers |= {BACKGROUND: len(structures) + 1, NOT_LABELLED: len(structures) + 2}
-    labelmap = placed.labelmap([numbers.get(meanings[key], 0) for key in segment_keys(placed.segments)])
-    background = labelmap == numbers[BACKGROUND]
-    labelmap[labelmap == numbers[NOT_LABELLED]] = UNLABELLED
+    labelmap, label = read_painted(case, structures), _label_of(case)
+    background = labelmap == len(structures) + 1
+    labelmap[labelmap == len(structures) + 2] = UNLABELLED
     painted = labelmap > 0
     labelmap[background] = 0
-    extents = label_extents(labelmap, case.label, structures, strokes=bool(background.any()))
+    extents = label_extents(labelmap, label, structures, strokes=bool(background.any()))
     if not (labelmap > 0).any() and not all(extent is Extent.ABSENT for extent in extents.values()):
-        raise MMGLError("label.empty", path=path)
+        raise MMGLError("label.empty", path=label.path)
     return LabelVoxels(*encode(labelmap, painted, extents), extents)
+
+
+def read_painted(case: Case, structures: Sequence[Structure]) -> Array:
+    """Return what is painted on a case, on the grid of its scan, before anything follows from it.
+
+    Returns:
+        (z, y, x) int32; i + 1 for ``structures[i]``, and after these two values more: painted background, and what was
+        painted to say that nobody labelled it. Where nothing is painted for training, 0.
+    """
+    label, first = _label_of(case), case.images[0]
+    segmentation = read_segmentation(label.path)
+    meanings = settled(label.meanings, segmentation.segments, structures, case.name, label.path)
+    placed = place(segmentation, read_header(first.path, first.series or None).grid, label.path)
+    numbers = {structure.id: i + 1 for i, structure in enumerate(structures)}
+    numbers |= {BACKGROUND: len(structures) + 1, NOT_LABELLED: len(structures) + 2}
+    return placed.labelmap([numbers.get(meanings[key], 0) for key in segment_keys(placed.segments)])
+
+
+def _label_of(case: Case) -> Label:
+    """Return the label of a case, or raise ``study.unlabelled_case``."""
+    if case.label is None:
+        raise MMGLError("study.unlabelled_case", case=case.name)
+    return case.label
 
 
 def label_extents(
