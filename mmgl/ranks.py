@@ -163,10 +163,10 @@ def told(text: str) -> str:
 def leader_first() -> Iterator[None]:
     """Let process 0 do something alone, such as filling a cache, before the others do it."""
     if rank():
-        _call(dist.barrier)
+        anybody(False)
     yield
-    if world() > 1 and not rank():
-        _call(dist.barrier)
+    if not rank():
+        anybody(False)  # what the others wait for
 
 
 class _Gathered(torch.autograd.Function):

@@ -22,7 +22,7 @@ from mmgl.training.train import resume
 
 HERE = Path(__file__).resolve().parent
 
-NAMES = ("supervised", "mmgl", "mean-teacher", "bcp", "unimatch")
+NAMES = ("supervised", "mmgl", "mean-teacher", "unimatch")
 """Every way in which a method uses its networks; the others use them in one of these ways."""
 
 

@@ -48,8 +48,9 @@ class _Normalised(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, x: Tensor, weight: Tensor, bias: Tensor, eps: float) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         full = x.float()
-        count = total(torch.tensor([x.numel() / x.shape[1]], dtype=torch.float32, device=x.device))
-        mean = total(full.sum(DIMS)) / count
+        sums = total(torch.cat([full.sum(DIMS), full.new_full((1,), x.numel() / x.shape[1])]))
+        count = sums[-1:]
+        mean = sums[:-1] / count
         variance = total((full - _wide(mean)).square_().sum(DIMS)) / count
         scale = torch.rsqrt(variance + eps)
         ctx.save_for_backward(x, weight, mean, scale, count)
