@@ -11,6 +11,7 @@ from typing import Any
 from mmgl.check_messages import CHECKS
 from mmgl.finding_messages import FINDINGS
 from mmgl.run_messages import RUNS
+from mmgl.several_messages import SEVERAL
 from mmgl.wording import fill
 
 CATALOGUE: dict[str, str] = {
@@ -235,6 +236,7 @@ CATALOGUE: dict[str, str] = {
     **CHECKS,
     **FINDINGS,
     **RUNS,
+    **SEVERAL,
 }
 
 

@@ -187,6 +187,25 @@ def _answer(options: argparse.Namespace) -> None:
     print(f"{len(asked)} answered: {options.answer}.")
 
 
+def _pack(options: argparse.Namespace) -> None:
+    from mmgl.progress import counting
+    from mmgl.study import Study
+    from mmgl.study.packing import pack
+
+    with counting("Writing scans") as count:
+        packed = pack(Study.open(options.study), options.folder, count)
+    print(f"Packed {len(packed.cases)} scans. Copy {options.folder} to the other computer and read its README.txt.")
+
+
+def _add_model(options: argparse.Namespace) -> None:
+    from mmgl.study import Study
+    from mmgl.study.packing import add_model
+
+    study = Study.open(options.study)
+    path, card = add_model(study, options.model)
+    print(f"Model added: {path}\nIt segments {', '.join(structure.name for structure in card.structures)}.")
+
+
 COMMANDS: dict[str, Callable[[argparse.Namespace], int | None]] = {
     "study_new": _new,
     "study_add": _add,
@@ -198,4 +217,6 @@ COMMANDS: dict[str, Callable[[argparse.Namespace], int | None]] = {
     "study_show": _show,
     "study_check": _check,
     "study_answer": _answer,
+    "study_pack": _pack,
+    "study_add_model": _add_model,
 }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import signal
 import sys
 import threading
@@ -25,13 +26,14 @@ def run_train(options: argparse.Namespace) -> int:
     from mmgl.device import keep_memory
     from mmgl.manners import awake, stand_back
     from mmgl.progress import ProgressLine
+    from mmgl.ranks import joined, rank, world
     from mmgl.study import Study
     from mmgl.training.train import resume, train
 
     study, budget = Study.open(options.study), _budget(options)
     keep_memory()
     stand_back()
-    with ProgressLine() as progress, _asked_to_stop() as stop, awake():
+    with joined(options.device), ProgressLine() as progress, _asked_to_stop() as stop, awake():
         try:
             if options.resume:
                 name = interrupted(study.folder, options.name)
@@ -54,8 +56,9 @@ def run_train(options: argparse.Namespace) -> int:
                 raise
             name = error.parameters["name"]
             print(f"\nmmgl: {error}\nmmgl train {options.study} --resume --name {name}", file=sys.stderr)
-            return STOPPED
-    print(f"Model written: {path}")
+            return 0 if world() > 1 else STOPPED  # torchrun takes any other status for a crash
+        if not rank():
+            print(f"Model written: {path}")
     return 0
 
 
@@ -70,21 +73,27 @@ def _budget(options: argparse.Namespace) -> Budget:
 
 @contextmanager
 def _asked_to_stop() -> Iterator[Callable[[], bool]]:
-    """Yield a question that is answered with yes after the first Ctrl-C; the second one is Python's own."""
+    """Yield a question that is answered with yes after the first Ctrl-C; the second one is Python's own.
+
+    What torchrun and job schedulers send to their processes before they end them counts as Ctrl-C does.
+    """
     asked: list[int] = []
-    before = signal.getsignal(signal.SIGINT)
+    heard = [signal.SIGINT] + [signal.SIGTERM] * ("TORCHELASTIC_RUN_ID" in os.environ)
+    if threading.current_thread() is not threading.main_thread():
+        heard = []
+    before = {number: signal.getsignal(number) for number in heard}
 
     def note(number: int, frame: object) -> None:
         asked.append(number)
-        signal.signal(signal.SIGINT, before)
+        signal.signal(number, before[signal.Signals(number)])
 
-    if threading.current_thread() is threading.main_thread():
-        signal.signal(signal.SIGINT, note)
+    for number in heard:
+        signal.signal(number, note)
     try:
         yield lambda: bool(asked)
     finally:
-        if threading.current_thread() is threading.main_thread():
-            signal.signal(signal.SIGINT, before)
+        for number in heard:
+            signal.signal(number, before[number])
 
 
 def interrupted(folder: Path, name: str) -> str:

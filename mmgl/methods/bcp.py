@@ -26,6 +26,7 @@ from mmgl.methods.semi_supervised import SemiSupervised
 from mmgl.methods.stage import Batch, Method, augmented
 from mmgl.methods.teacher import AveragedTeacher
 from mmgl.networks.unet import UNet
+from mmgl.ranks import divided
 from mmgl.structures import UNLABELLED
 
 
@@ -57,7 +58,7 @@ class CopyPaste(SemiSupervised):
     def loss(self, batch: Batch, progress: float) -> dict[str, Tensor]:
         (boxes,) = batch.boxes
         (x_a, x_b), (y_a, y_b) = batch.views[0].chunk(2), batch.labels.chunk(2)
-        q_in, q_out = self.network(torch.cat([mix(x_a, x_b, boxes), mix(x_b, x_a, boxes)])).chunk(2)
+        q_in, q_out = divided(self.network, torch.cat([mix(x_a, x_b, boxes), mix(x_b, x_a, boxes)])).chunk(2)
         y_in, y_out = mix(y_a, y_b, boxes), mix(y_b, y_a, boxes)
         inside = half_entropy_half_dice(q_in, y_in, batch.sets)
         return {"supervised": inside + half_entropy_half_dice(q_out, y_out, batch.sets)}
@@ -87,7 +88,7 @@ class BidirectionalCopyPaste(CopyPaste):
         (boxes,), (unlabelled,) = batch.boxes, batch.unlabelled
         (x_a, x_b), (y_a, y_b), (u_a, u_b) = batch.views[0].chunk(2), batch.labels.chunk(2), unlabelled.chunk(2)
         p_a, p_b = largest_components(self.teacher(unlabelled).argmax(1)).chunk(2)
-        q_in, q_out = self.network(torch.cat([mix(u_a, x_a, boxes), mix(x_b, u_b, boxes)])).chunk(2)
+        q_in, q_out = divided(self.network, torch.cat([mix(u_a, x_a, boxes), mix(x_b, u_b, boxes)])).chunk(2)
         # what is called unlabelled takes no part: each term sees its own part of the mixed slice
         none = torch.full_like(y_a, UNLABELLED)
         painted = half_entropy_half_dice(q_in, mix(none, y_a, boxes), batch.sets) + half_entropy_half_dice(

@@ -26,6 +26,7 @@ from mmgl.losses.marginal import marginal
 from mmgl.losses.segmentation import cross_entropy, soft_dice
 from mmgl.methods.stage import Batch, Method, Stage, augmented
 from mmgl.networks.unet import UNet
+from mmgl.ranks import divided
 
 
 class CrossLevel(Stage):
@@ -58,12 +59,19 @@ class CrossLevel(Stage):
         padded = padded.contiguous(memory_format=torch.channels_last)
         return self.network.decode(self.network.encode(padded))[0][..., :height, :width]
 
+    def compared(self, whole: Tensor, patches: Tensor) -> tuple[Tensor, Tensor]:
+        """Return what must agree, of the maps of whole slices and of those of their patches."""
+        raise NotImplementedError
+
     def both_levels(self, batch: Batch) -> tuple[Tensor, Tensor, Tensor]:
-        """Return the maps of whole slices and of their patches, and the supervised loss of the labelled ones."""
-        images = torch.cat([*batch.views, *batch.unlabelled])
-        whole, patches = self.features(images), self.features(split(images, self.n))
-        logits = self.network.classifiers[0](whole[: len(batch.labels)])
-        logits, labels = marginal(logits, batch.labels, batch.sets)
+        """Return what must agree of whole slices and of their patches, and the supervised loss of the labelled ones."""
+
+        def networks(images: Tensor) -> tuple[Tensor, ...]:
+            whole, patches = self.features(images), self.features(split(images, self.n))
+            return self.network.classifiers[0](whole), *self.compared(whole, patches)
+
+        logits, whole, patches = divided(networks, torch.cat([*batch.views, *batch.unlabelled]))
+        logits, labels = marginal(logits[: len(batch.labels)], batch.labels, batch.sets)
         return whole, patches, cross_entropy(logits, labels) + soft_dice(logits, labels)
 
 
@@ -82,10 +90,12 @@ class CrossLevelContrast(CrossLevel):
         yield from self.head.parameters()
 
     def loss(self, batch: Batch, progress: float) -> dict[str, Tensor]:
-        whole, patches, supervised = self.both_levels(batch)
-        grid, alone = self.head(whole), join(self.head(patches), self.n)
-        contrast = cross_level_contrast(grid, alone, self.temperature, released=self.released)
+        grid, alone, supervised = self.both_levels(batch)
+        contrast = cross_level_contrast(grid, join(alone, self.n), self.temperature, released=self.released)
         return {"segmentation": supervised, "contrast": contrast}
+
+    def compared(self, whole: Tensor, patches: Tensor) -> tuple[Tensor, Tensor]:
+        return self.head(whole), self.head(patches)
 
 
 class CrossLevelConsistency(CrossLevel):
@@ -95,9 +105,11 @@ class CrossLevelConsistency(CrossLevel):
 
     def loss(self, batch: Batch, progress: float) -> dict[str, Tensor]:
         whole, patches, supervised = self.both_levels(batch)
+        return {"segmentation": supervised, "consistency": cross_level_consistency(whole, patches, self.n)}
+
+    def compared(self, whole: Tensor, patches: Tensor) -> tuple[Tensor, Tensor]:
         classify = self.network.classifiers[0]
-        consistency = cross_level_consistency(classify(whole), classify(patches), self.n)
-        return {"segmentation": supervised, "consistency": consistency}
+        return classify(whole), classify(patches)
 
 
 class Clcc(Method):

@@ -23,6 +23,7 @@ from mmgl.losses.segmentation import cross_entropy
 from mmgl.methods.stage import Batch, Method
 from mmgl.methods.two_networks import TwoNetworks
 from mmgl.networks.unet import UNet
+from mmgl.ranks import divided
 
 
 class CrossPseudoSupervision(TwoNetworks):
@@ -36,7 +37,7 @@ class CrossPseudoSupervision(TwoNetworks):
     def loss(self, batch: Batch, progress: float) -> dict[str, Tensor]:
         n, y = len(batch.labels), batch.labels
         images = torch.cat([*batch.views, *batch.unlabelled])
-        first, second = self.network(images), self.second(images)
+        first, second = divided(self.network, images), divided(self.second, images)
         supervised = half_entropy_half_dice(first[:n], y, batch.sets) + half_entropy_half_dice(
             second[:n], y, batch.sets
         )

@@ -20,6 +20,7 @@ from mmgl.losses.ramp import ramp_up
 from mmgl.methods.stage import Batch, Method
 from mmgl.methods.two_networks import TwoNetworks, repeatable, swin_unet
 from mmgl.networks.unet import UNet
+from mmgl.ranks import divided
 
 
 class CrossTeachingStage(TwoNetworks):
@@ -34,9 +35,9 @@ class CrossTeachingStage(TwoNetworks):
     def loss(self, batch: Batch, progress: float) -> dict[str, Tensor]:
         n, y = len(batch.labels), batch.labels
         images = torch.cat([*batch.views, *batch.unlabelled])
-        cnn = self.network(images)
+        cnn = divided(self.network, images)
         with repeatable(batch.seed, images.device):
-            transformer = self.second(images)
+            transformer = divided(self.second, images)
         supervised = half_entropy_half_dice(cnn[:n], y, batch.sets) + half_entropy_half_dice(
             transformer[:n], y, batch.sets
         )

@@ -17,6 +17,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import partial
 from itertools import chain
 
 import torch
@@ -31,6 +32,7 @@ from mmgl.methods.stage import Batch, Method, Stage, augmented, draw_spatial
 from mmgl.methods.supervised import Segmentation
 from mmgl.networks.heads import GlobalHead, LocalHead
 from mmgl.networks.unet import UNet
+from mmgl.ranks import divided
 
 
 class PartitionContrast(GlobalPretraining):
@@ -108,7 +110,7 @@ class LocalRegions(Stage):
 
     def loss(self, batch: Batch, progress: float) -> dict[str, Tensor]:
         batch = RegionBatch.of(batch)
-        z = self.embed(torch.cat(batch.views), batch.regions)
+        z = divided(partial(self.embed, regions=batch.regions), torch.cat(batch.views))
         n = len(batch.views[0])
         return {"local": self.contrast(z[:n], z[n:], batch)}
 

@@ -28,6 +28,7 @@ from mmgl.methods.stage import Batch, Method
 from mmgl.methods.two_networks import TwoNetworks, repeatable, swin_unet
 from mmgl.networks.swin import SwinUNet
 from mmgl.networks.unet import UNet
+from mmgl.ranks import divided
 
 
 @dataclass
@@ -111,14 +112,18 @@ class CrossSupervisedContrast(TwoNetworks):
 
     def maps(self, images: Tensor, seed: int) -> tuple[Maps, Maps]:
         """Return what the U-Net and the Swin-UNet make of images (N, C, H, W)."""
-        decoded = self.network.decode(self.network.encode(images))
+        fine, coarse = divided(self.decoded, images)
         with repeatable(seed, images.device):
-            full, eighth = self.swin.maps(images)
-        coarse = decoded[min(3, len(decoded) - 1)]
+            full, eighth = divided(self.swin.maps, images)
         if coarse.shape[-2:] != eighth.shape[-2:]:  # a U-Net of fewer levels
             coarse = F.interpolate(coarse, size=eighth.shape[-2:], mode="area")
-        cnn = Maps(self.network.classifiers[0](decoded[0]), (decoded[0], coarse))
+        cnn = Maps(self.network.classifiers[0](fine), (fine, coarse))
         return cnn, Maps(self.swin.classifier(full), (full, eighth))
+
+    def decoded(self, images: Tensor) -> tuple[Tensor, ...]:
+        """Return the decoder's maps of images at full size and at 1/8, or at the smallest size of fewer levels."""
+        maps = self.network.decode(self.network.encode(images))
+        return maps[0], maps[min(3, len(maps) - 1)]
 
     def chosen(self, labelled: int, unlabelled: int, progress: float) -> Tensor:
         """Return which slices are contrasted: a few labelled ones, later as many unlabelled ones, which follow them."""

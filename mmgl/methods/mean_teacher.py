@@ -24,6 +24,7 @@ from mmgl.methods.stage import Batch, Method
 from mmgl.methods.teacher import AveragedTeacher
 from mmgl.networks.perturb import noisy
 from mmgl.networks.unet import UNet
+from mmgl.ranks import divided
 
 
 class MeanTeacherStage(SemiSupervised):
@@ -43,7 +44,7 @@ class MeanTeacherStage(SemiSupervised):
     def loss(self, batch: Batch, progress: float) -> dict[str, Tensor]:
         n, y = len(batch.labels), batch.labels
         images = torch.cat([*batch.views, *batch.unlabelled])
-        logits = self.network(images)
+        logits = divided(self.network, images)
         first = n if self.released else 0  # of the slices that are made consistent
         target = self.teacher(noisy(images[first:], batch.generator())).float().softmax(1)
         consistency = masked_mse(logits[first:].float().softmax(1), target)

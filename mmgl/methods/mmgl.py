@@ -28,6 +28,7 @@ from mmgl.methods.stage import Batch, Method, Stage, augmented, draw_spatial
 from mmgl.methods.supervised import Segmentation
 from mmgl.networks.heads import GlobalHead, LocalHead
 from mmgl.networks.unet import UNet
+from mmgl.ranks import divided
 
 
 class GlobalContrast(Stage):
@@ -58,7 +59,7 @@ class GlobalContrast(Stage):
         return Batch([first, second], labels)
 
     def loss(self, batch: Batch, progress: float) -> dict[str, Tensor]:
-        scales = self.embed(torch.cat(batch.views))
+        scales = divided(self.embed, torch.cat(batch.views))
         n = len(batch.views[0])
         terms = [nt_xent(z[:n], z[n:], self.temperature) for z in scales]
         return {"global": torch.stack(terms).mean()}
@@ -101,13 +102,17 @@ class LocalContrast(Stage):
         return Batch([first, second], labels)
 
     def loss(self, batch: Batch, progress: float) -> dict[str, Tensor]:
-        decoded = self.network.decode(self.network.encode(torch.cat(batch.views)))
         terms = []
-        for head, m, block in zip(self.heads, decoded[:3], self.blocks, strict=True):
-            labels = F.interpolate(batch.labels[:, None].float(), size=m.shape[-2:], mode="nearest-exact")[:, 0].long()
+        for z, block in zip(divided(self.embed, torch.cat(batch.views)), self.blocks, strict=True):
+            labels = F.interpolate(batch.labels[:, None].float(), size=z.shape[-2:], mode="nearest-exact")[:, 0].long()
             both = labels.repeat(len(batch.views), 1, 1)
-            terms.append(block_supervised_contrast(head(m), both, self.temperature, block))
+            terms.append(block_supervised_contrast(z, both, self.temperature, block))
         return {"local": torch.stack(terms).mean()}
+
+    def embed(self, images: Tensor) -> list[Tensor]:
+        """Return the embeddings (N, D, h, w) of the pixels of images at the three finest scales."""
+        decoded = self.network.decode(self.network.encode(images))
+        return [head(m) for head, m in zip(self.heads, decoded[:3], strict=True)]
 
 
 class Mmgl(Method):

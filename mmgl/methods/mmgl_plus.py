@@ -24,6 +24,7 @@ from mmgl.methods.stage import Batch, Method, Stage, augmented, draw_spatial
 from mmgl.methods.supervised import Segmentation
 from mmgl.methods.teacher import AveragedTeacher
 from mmgl.networks.unet import UNet
+from mmgl.ranks import divided
 
 DECAY = 0.99
 """Of the averaged teacher."""
@@ -84,7 +85,7 @@ class WeakToStrong(Stage):
         called = torch.cat([said, batch.labels]).index_select(0, partners)
         mixed, target = mix(strong, pasted, boxes), mix(said, called, boxes)
         n = len(images)
-        logits = self.network.deep_logits(torch.cat([images, mixed]))
+        logits = divided(self.network.deep_logits, torch.cat([images, mixed]))
         return {
             "supervised": deep_supervision([scale[:n] for scale in logits], batch.labels, batch.sets),
             "pseudo": self.weight * deep_supervision([scale[n:] for scale in logits], target, batch.sets),

@@ -15,6 +15,7 @@ from mmgl.data.slices import Slices, SliceSampler
 from mmgl.methods.stage import Batch, Stage, augmented
 from mmgl.networks.heads import GlobalHead
 from mmgl.networks.unet import UNet
+from mmgl.ranks import divided
 
 
 @dataclass(kw_only=True)
@@ -71,9 +72,14 @@ class GlobalPretraining(Stage):
         return PlacedBatch([first, second], labels, planes=planes, positions=positions, cases=cases)
 
     def loss(self, batch: Batch, progress: float) -> dict[str, Tensor]:
-        z = self.head(encoder_maps(self.network, torch.cat(batch.views))[-1])
+        z = divided(self.embed, torch.cat(batch.views))
         n = len(batch.views[0])
         return {"global": self.contrast(z[:n], z[n:], PlacedBatch.of(batch))}
+
+    def embed(self, images: Tensor) -> Tensor:
+        """Return the embeddings (N, D) of images."""
+        z: Tensor = self.head(encoder_maps(self.network, images)[-1])
+        return z
 
     def contrast(self, first: Tensor, second: Tensor, batch: PlacedBatch) -> Tensor:
         """Return the loss of two views' embeddings (N, D)."""

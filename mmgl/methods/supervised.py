@@ -12,6 +12,7 @@ from mmgl.data.slices import SliceSampler
 from mmgl.losses.segmentation import deep_supervision
 from mmgl.methods.stage import Batch, Method, Stage, augmented
 from mmgl.networks.unet import UNet
+from mmgl.ranks import divided
 
 
 class Segmentation(Stage):
@@ -35,7 +36,7 @@ class Segmentation(Stage):
         return Batch([images], labels)
 
     def loss(self, batch: Batch, progress: float) -> dict[str, Tensor]:
-        logits = self.network.deep_logits(batch.views[0])
+        logits = divided(self.network.deep_logits, batch.views[0])
         return {"segmentation": deep_supervision(logits, batch.labels, batch.sets)}
 
 

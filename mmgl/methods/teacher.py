@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from mmgl.networks.unet import UNet
+from mmgl.ranks import divided
 
 
 class AveragedTeacher(nn.Module):
@@ -36,7 +37,7 @@ class AveragedTeacher(nn.Module):
     @torch.no_grad()
     def forward(self, images: Tensor) -> Tensor:
         """Return the logits (N, K + 1, H, W) of images (N, C, H, W), without a gradient."""
-        logits: Tensor = self.network(images)
+        logits: Tensor = divided(self.network, images)
         return logits
 
     def start_from(self, student: UNet) -> None:

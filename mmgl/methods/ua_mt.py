@@ -26,6 +26,7 @@ from mmgl.methods.stage import Batch, Method
 from mmgl.methods.teacher import AveragedTeacher
 from mmgl.networks.perturb import dropout, noisy
 from mmgl.networks.unet import UNet
+from mmgl.ranks import divided
 
 
 class UncertaintyAwareStage(SemiSupervised):
@@ -45,7 +46,7 @@ class UncertaintyAwareStage(SemiSupervised):
     def loss(self, batch: Batch, progress: float) -> dict[str, Tensor]:
         n, y, generator = len(batch.labels), batch.labels, batch.generator()
         images = torch.cat([*batch.views, *batch.unlabelled])
-        logits = dropping_logits(self.network, images, generator)
+        logits = divided(lambda part: dropping_logits(self.network, part, generator), images)
         first = n if self.released else 0  # of the slices that are made consistent
         target, mean = self.ask_teacher(images[first:], generator)
         outputs = logits.shape[1]
@@ -60,7 +61,8 @@ class UncertaintyAwareStage(SemiSupervised):
         """Return the probabilities (N, K + 1, H, W) of one pass of the teacher, and the mean of T other passes."""
 
         def one_pass() -> Tensor:
-            return dropping_logits(self.teacher.network, noisy(images, generator), generator).float().softmax(1)
+            network, slices = self.teacher.network, noisy(images, generator)
+            return divided(lambda part: dropping_logits(network, part, generator), slices).float().softmax(1)
 
         target, mean = one_pass(), one_pass()
         for _ in range(self.passes - 1):

@@ -24,6 +24,7 @@ from mmgl.methods.semi_supervised import SemiSupervised
 from mmgl.methods.stage import Batch, Method, augmented, draw_spatial
 from mmgl.networks.perturb import dropout
 from mmgl.networks.unet import UNet
+from mmgl.ranks import divided
 
 
 class WeakToStrong(SemiSupervised):
@@ -58,17 +59,22 @@ class WeakToStrong(SemiSupervised):
         return moved.contiguous(memory_format=torch.channels_last)
 
     def loss(self, batch: Batch, progress: float) -> dict[str, Tensor]:
-        n, y, generator = len(batch.labels), batch.labels, batch.generator()
+        generator = batch.generator()
         weak, *strong = batch.unlabelled
-        maps = self.network.encode(torch.cat([*batch.views, weak]))
-        logits = self.finest(maps)
-        dropped = self.finest([dropout(m[n:], generator, whole_channels=True) for m in maps])
-        pseudo = confident_labels(logits[n:], self.threshold)
+
+        def both(pairs: Tensor) -> tuple[Tensor, ...]:
+            images = torch.cat([pairs[:, 0], pairs[:, 1]]).contiguous(memory_format=torch.channels_last)
+            maps = self.network.encode(images)
+            features = [dropout(m[len(pairs) :], generator, whole_channels=True) for m in maps]
+            return *self.finest(maps).chunk(2), self.finest(features)
+
+        painted, sure, dropped = divided(both, torch.stack([*batch.views, weak], 1))
+        pseudo = confident_labels(sure, self.threshold)
         mixed = [with_next(s, boxes) for s, boxes in zip(strong, batch.boxes, strict=True)]
-        first, second = self.network(torch.cat(mixed)).chunk(2)
+        first, second = divided(self.network, torch.cat(mixed)).chunk(2)
         y_1, y_2 = (with_next(pseudo, boxes) for boxes in batch.boxes)
         return {
-            "supervised": half_entropy_half_dice(logits[:n], y, batch.sets) / 2,
+            "supervised": half_entropy_half_dice(painted, batch.labels, batch.sets) / 2,
             "strong": (squared_dice(first, y_1) + squared_dice(second, y_2)) / 8,
             "features": squared_dice(dropped, pseudo) / 4,
         }

@@ -8,6 +8,8 @@ from __future__ import annotations
 import torch
 from torch import Generator, Tensor
 
+from mmgl.ranks import drawn
+
 DEVIATION, LARGEST = 0.1, 0.2
 """Of the Gaussian noise of the mean teacher, where a scan has a deviation of about 1, and where it is cut off."""
 
@@ -33,5 +35,6 @@ def dropout(maps: Tensor, generator: Generator, rate: float = 0.5, *, whole_chan
         whole_channels: set whole channels of a slice to zero instead of single numbers.
     """
     shape = (*maps.shape[:2], 1, 1) if whole_channels else maps.shape
-    kept = torch.rand(shape, generator=generator, device=maps.device) >= rate
+    chance = drawn(lambda n: torch.rand((n, *shape[1:]), generator=generator, device=maps.device), len(maps))
+    kept = chance >= rate
     return maps * (kept.to(maps.dtype) / (1 - rate))

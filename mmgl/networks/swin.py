@@ -13,6 +13,8 @@ from monai.networks.blocks.patchembedding import PatchEmbed
 from monai.networks.nets.swin_unetr import PatchMerging, SwinTransformerBlock, compute_mask, get_window_size
 from torch import Tensor, nn
 
+from mmgl.ranks import drawn
+
 PATCH = 4
 """Pixels a side that become one token."""
 
@@ -120,6 +122,8 @@ class _Stage(nn.Module):
             SwinTransformerBlock(width, heads, self.window, self.shift if i % 2 else (0, 0), drop_path=drop)
             for i, drop in enumerate(drops)
         )
+        for block, drop in zip(self.blocks, drops, strict=True):
+            block.drop_path = _DroppedPath(drop)
 
     def forward(self, tokens: Tensor) -> Tensor:
         """Return tokens like ``tokens`` (N, h, w, width); h and w are multiples of the window."""
@@ -132,6 +136,22 @@ class _Stage(nn.Module):
         for block in self.blocks:
             tokens = block(tokens, mask)
         return tokens
+
+
+class _DroppedPath(nn.Module):
+    """MONAI's, but for what it draws where several processes train together (``mmgl/ranks.py``)."""
+
+    def __init__(self, rate: float) -> None:
+        super().__init__()
+        self.rate = rate
+
+    def forward(self, tokens: Tensor) -> Tensor:
+        """Return tokens (N, h, w, width), those of some slices as zeros and the others enlarged to make up for it."""
+        if not self.rate or not self.training:
+            return tokens
+        shape = (1,) * (tokens.ndim - 1)
+        kept = drawn(lambda n: tokens.new_empty(n, *shape).bernoulli_(1 - self.rate), len(tokens))
+        return tokens * (kept / (1 - self.rate))
 
 
 class _Expand(nn.Module):

@@ -89,7 +89,7 @@ class UNet(nn.Module):
 
 
 def _block(
-    before: int, after: int, norm: type[nn.Module] | None, activation: type[nn.Module] = nn.LeakyReLU
+    before: int, after: int, norm: type[nn.Module] | None, activation: type[nn.ReLU] | type[nn.LeakyReLU] = nn.LeakyReLU
 ) -> nn.Sequential:
     """Return two 3 x 3 convolutions, each with its norm and activation."""
     layers: list[nn.Module] = []
@@ -97,5 +97,6 @@ def _block(
         layers.append(nn.Conv2d(channels, after, 3, padding=1, bias=norm is None))
         if norm is not None:
             layers.append(norm(after))
-        layers.append(activation())
+        # in place where nothing needs what it was given: a convolution and a batch norm do not, going backwards
+        layers.append(activation(inplace=norm is not nn.InstanceNorm2d))
     return nn.Sequential(*layers)

@@ -57,22 +57,16 @@ class LabelVoxels:
 
 def read_label(case: Case, structures: Sequence[Structure]) -> LabelVoxels:
     """Return the label of a case on the grid of its scan (``Study.read_label``)."""
-    if case.label is None:
-        raise MMGLError("study.unlabelled_case", case=case.name)
-    path, first = case.label.path, case.images[0]
-    segmentation = read_segmentation(path)
-    meanings = settled(case.label.meanings, segmentation.segments, structures, case.name, path)
-    placed = place(segmentation, read_header(first.path, first.series or None).grid, path)
-    numbers = [meanings[key] for key in segment_keys(placed.segments)]
-    labelmap = painted_labelmap(placed, numbers, structures)
+    labelmap, grid = read_painted(case, structures)
+    label = _label_of(case)
     background = labelmap == len(structures) + 1
     labelmap[labelmap == len(structures) + 2] = UNLABELLED
     painted = labelmap > 0
     labelmap[background] = 0
-    extents = label_extents(labelmap, case.label, structures, strokes=bool(background.any()))
+    extents = label_extents(labelmap, label, structures, strokes=bool(background.any()))
     if not (labelmap > 0).any() and not all(extent is Extent.ABSENT for extent in extents.values()):
-        raise MMGLError("label.empty", path=path)
-    return LabelVoxels(*encode(labelmap, painted, extents), extents, placed.grid)
+        raise MMGLError("label.empty", path=label.path)
+    return LabelVoxels(*encode(labelmap, painted, extents), extents, grid)
 
 
 def painted_labelmap(placed: Segmentation, numbers: Sequence[int], structures: Sequence[Structure]) -> Array:
@@ -88,6 +82,23 @@ def painted_labelmap(placed: Segmentation, numbers: Sequence[int], structures: S
     values = {structure.id: i for i, structure in enumerate(structures, start=1)}
     values |= {BACKGROUND: len(structures) + 1, NOT_LABELLED: len(structures) + 2}
     return placed.labelmap([values.get(number, 0) for number in numbers])
+
+
+def read_painted(case: Case, structures: Sequence[Structure]) -> tuple[Array, Grid]:
+    """Return what is painted on a case (``painted_labelmap``) before anything follows from it, and the scan's grid."""
+    label, first = _label_of(case), case.images[0]
+    segmentation = read_segmentation(label.path)
+    meanings = settled(label.meanings, segmentation.segments, structures, case.name, label.path)
+    placed = place(segmentation, read_header(first.path, first.series or None).grid, label.path)
+    numbers = [meanings[key] for key in segment_keys(segmentation.segments)]
+    return painted_labelmap(placed, numbers, structures), placed.grid
+
+
+def _label_of(case: Case) -> Label:
+    """Return the label of a case, or raise ``study.unlabelled_case``."""
+    if case.label is None:
+        raise MMGLError("study.unlabelled_case", case=case.name)
+    return case.label
 
 
 def label_extents(

@@ -16,6 +16,7 @@ from mmgl.data.plan import PLANES, Plan
 from mmgl.imaging.segmentation_files import write_picture
 from mmgl.inference.planes import fused_probabilities
 from mmgl.networks.unet import UNet
+from mmgl.ranks import added, rank, world
 from mmgl.structures import UNLABELLED, Structure
 from mmgl.training.preview import preview, shown_slice
 from mmgl.training.run import Run
@@ -66,7 +67,7 @@ class Checker:
             find_shown(network, self._shown, self._plan, self._device)
             return time.monotonic() - begun
         find(network, self._shown, self._plan, self._device)
-        voxels = sum(case.image.size for case in self._cases)
+        voxels = sum(case.image.size for case in self._cases) / min(world(), len(self._cases))
         return (time.monotonic() - begun) * voxels / self._shown.image.size
 
     @property
@@ -87,13 +88,17 @@ class Checker:
             self._show(find_shown(network, self._shown, self._plan, self._device), stage, step)
             return
         rows: Rows = []
-        for case in self._cases:
+        for number, case in enumerate(self._cases):
+            if number % world() != rank():
+                rows.append([0.0] * len(self._structures))
+                continue
             found = find(network, case, self._plan, self._device)
             self._run.beat()
             rows.append(dice(found, case, len(self._structures)))
             if case is self._shown:
                 axis, index = shown_slice(case, self._plan)
                 self._show(found.select(axis, index), stage, step)
+        rows = added(rows)
         scores = means(rows)
         if mean(scores) > self.best:
             self.best, self.rows = mean(scores), rows
@@ -103,6 +108,8 @@ class Checker:
 
     def _show(self, found: Tensor, stage: str, step: int) -> None:
         """Write the preview of what was found (y, x) in the shown slice."""
+        if rank():
+            return
         picture = self._run.preview_file(stage, step)
         write_picture(picture, preview(self._shown, found.numpy(), self._plan, self._structures), overwrite=True)
         self._run.tell("preview", file=picture.relative_to(self._run.folder).as_posix(), case=self._shown.name)

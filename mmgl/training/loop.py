@@ -14,6 +14,7 @@ from mmgl.data.slices import SliceSampler
 from mmgl.device import precision
 from mmgl.losses.marginal import sets_table
 from mmgl.methods.stage import Method, Stage
+from mmgl.ranks import agreed, anybody, average_gradients
 from mmgl.structures import Structure
 from mmgl.training.budget import Budget
 from mmgl.training.check import Checker
@@ -73,7 +74,7 @@ class Trainer:
         self.slices.generator.set_state(tensors["generator"])
         self._saved_optimiser = {k: v for k, v in tensors.items() if k.startswith("optimiser.")}
         self._first_stage, self._first_step = state["stage"], state["step"]
-        self.schedules = {name: Schedule(*numbers) for name, numbers in state["schedule"].items()}
+        self.schedules = {name: Schedule.from_json(numbers) for name, numbers in state["schedule"].items()}
         self._spent = state["spent"]
         begun = self.method.stages[: self._first_stage + (self._first_step > 0)]
         self.segments = any(stage.segments for stage in begun)
@@ -108,6 +109,7 @@ class Trainer:
         self.run.tell(
             "stage", stage=stage.name, number=number + 1, stages=len(self.method.stages), steps=schedule.steps
         )
+        schedule = self._agreed(stage, schedule)
         self.pace.begin()
         while step < schedule.steps:
             progress = schedule.progress(step)
@@ -121,11 +123,12 @@ class Trainer:
                 self._tell_step(number, step, schedule, terms, budget)
             if self._clock.due("replan", REPLAN_SECONDS):
                 schedule = self._schedule(number, step, budget)
+            schedule = self._agreed(stage, schedule)
             if stage.segments and schedule.check_due(step):
                 begun = time.monotonic()
                 self.checker.check(self.method.network, stage.name, step, schedule.steps)
                 self.pace.checked(time.monotonic() - begun)
-            stopped = self.stop()
+            stopped = anybody(self.stop())
             if stopped or self._clock.due("save", SAVE_SECONDS):
                 self._save(number, step, optimiser)
             if stopped:
@@ -144,6 +147,11 @@ class Trainer:
             seconds = self._seconds_for(number, schedule.progress(step), budget)
             schedule = self.pace.in_time(stage, schedule, step, seconds)
         self.schedules[stage.name] = schedule
+        return schedule
+
+    def _agreed(self, stage: Stage, schedule: Schedule) -> Schedule:
+        """Return the schedule of the process that leads, whose clock all go by."""
+        self.schedules[stage.name] = schedule = Schedule.from_json(agreed(schedule.to_json()))
         return schedule
 
     def _seconds_for(self, number: int, progress: float, budget: Budget) -> float:
@@ -179,6 +187,7 @@ class Trainer:
             terms = stage.loss(batch, progress)
         optimiser.zero_grad(set_to_none=True)
         torch.stack(list(terms.values())).sum().backward()  # type: ignore[no-untyped-call]
+        average_gradients(p for group in optimiser.param_groups for p in group["params"])
         for group in optimiser.param_groups:
             torch.nn.utils.clip_grad_norm_(group["params"], LARGEST_GRADIENT)
         optimiser.step()

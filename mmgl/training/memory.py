@@ -12,6 +12,7 @@ import torch
 from mmgl.data.plan import Plan, fitting_batch
 from mmgl.device import bfloat16_pays, free_memory, is_lost, is_out_of_memory
 from mmgl.messages import MMGLError
+from mmgl.ranks import rank, world
 from mmgl.training.run import Run
 
 Result = TypeVar("Result")
@@ -42,7 +43,8 @@ def within_memory(
         fixed_width: the weights that it begins with fit only the width of the plan.
 
     Raises:
-        MMGLError: ``memory.too_small`` when nothing is left to try, or ``device.lost``.
+        MMGLError: ``memory.too_small`` when nothing is left to try, ``device.lost``, or ``ranks.memory`` where several
+            processes train together, which could not all begin anew.
     """
     while True:
         run.write_config({**run.read_config(), "plan": plan.to_json()})
@@ -54,6 +56,8 @@ def within_memory(
                 raise MMGLError("device.lost", reason=str(error).splitlines()[0]) from error
             if not is_out_of_memory(error):
                 raise
+        if world() > 1:
+            raise MMGLError("ranks.memory", rank=rank())
         # outside of the handler, where no traceback holds on to the network and its memory any more
         gc.collect()
         if device.type == "cuda":
@@ -86,4 +90,5 @@ def _facts(plan: Plan, device: torch.device) -> dict[str, object]:
         "batch": plan.batch,
         "width": plan.width,
         "slice_size": plan.slice_size,
+        "processes": world(),
     }

@@ -16,6 +16,7 @@ from mmgl.data.plan import Plan, make_plan
 from mmgl.device import bfloat16_pays, free_memory
 from mmgl.jobs import Job
 from mmgl.messages import MMGLError
+from mmgl.ranks import world
 from mmgl.study import Case, Study
 from mmgl.study.statistics import FOLDER, statistics
 from mmgl.training.again import plan_again
@@ -51,7 +52,8 @@ def look_and_plan(
 
     unlabelled = study.unlabelled[:: max(1, len(study.unlabelled) // LOOKED_AT)]
     facts = _each([*study.labelled, *unlabelled], look, run, stop, "looking")
-    free, on_gpu = free_memory(device), device.type == "cuda"
+    on_gpu = device.type == "cuda"
+    free = free_memory(device) * (world() if on_gpu else 1)  # each process has a card of its own
     if known:
         plan = plan_again(known, facts, free_memory=free, on_gpu=on_gpu)
     else:

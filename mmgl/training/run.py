@@ -17,7 +17,7 @@ from mmgl.jobs.follow import Event
 from mmgl.jobs.record import CONFIG, Record
 from mmgl.messages import MMGLError
 
-__all__ = ["Event", "Run", "flatten_optimiser", "restore_optimiser"]
+__all__ = ["Event", "Run", "SilentRun", "flatten_optimiser", "restore_optimiser"]
 
 
 class Run(Record):
@@ -78,6 +78,22 @@ class Run(Record):
     def has(self, name: str) -> bool:
         """Return whether there is a checkpoint of that name."""
         return (self.folder / f"{name}.safetensors").is_file()
+
+
+class SilentRun(Run):
+    """The run of another process, which this one helps: it reads what is there and writes nothing."""
+
+    def write_config(self, config: Mapping[str, Any]) -> None:
+        """Do nothing."""
+
+    def save(self, name: str, tensors: Mapping[str, Tensor], state: Mapping[str, Any]) -> None:
+        """Do nothing."""
+
+    def tell(self, event: str, **facts: Any) -> None:
+        """Do nothing."""
+
+    def beat(self) -> None:
+        """Do nothing."""
 
 
 def flatten_optimiser(optimiser: torch.optim.Optimizer) -> dict[str, Tensor]:

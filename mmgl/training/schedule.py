@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import astuple, dataclass
 
 WARM_UP = 0.05
@@ -43,6 +44,12 @@ class Schedule:
     def to_json(self) -> list[float]:
         """Return it as numbers."""
         return list(astuple(self))
+
+    @staticmethod
+    def from_json(numbers: Sequence[float]) -> Schedule:
+        """Return the schedule that ``to_json`` gave."""
+        steps, checks, from_step, from_progress = numbers
+        return Schedule(int(steps), int(checks), int(from_step), from_progress)
 
 
 def rate(progress: float) -> float:

@@ -18,6 +18,8 @@ from mmgl.jobs import last_look
 from mmgl.messages import MMGLError
 from mmgl.methods import METHODS, build_method
 from mmgl.model import free_name
+from mmgl.networks.norm import share_norms
+from mmgl.ranks import leader_first, rank, told
 from mmgl.study import Study
 from mmgl.study.cases import is_case_name
 from mmgl.study.checks import Severity
@@ -27,7 +29,7 @@ from mmgl.training.ending import Trained, has_verdict, is_complete, keep, tell_r
 from mmgl.training.loop import Trainer
 from mmgl.training.memory import within_memory
 from mmgl.training.preparing import look_and_plan, prepare_all
-from mmgl.training.run import Event, Run
+from mmgl.training.run import Event, Run, SilentRun
 
 
 def train(
@@ -75,6 +77,8 @@ def train(
     if method not in METHODS:
         raise MMGLError("method.unknown", method=method, methods=", ".join(METHODS))
     where = choose_device(device)
+    if rank():
+        return _help(study, where, stop)
     name = name or free_name(study.folder)
     if not is_case_name(name):
         raise MMGLError("run.name", name=name)
@@ -131,6 +135,8 @@ def resume(
     Raises:
         MMGLError: ``run.unknown``, ``run.finished`` or ``run.changed``, or as ``train``.
     """
+    if rank():
+        return _help(study, choose_device(device), stop)
     folder = study.folder / "runs" / name
     if not (folder / "config.json").is_file():
         raise MMGLError("run.unknown", name=name)
@@ -147,6 +153,14 @@ def resume(
         return (_finish if file.exists() else _run)(study, run, where, _asked(run, stop))
 
 
+def _help(study: Study, device: torch.device, stop: Callable[[], bool] | None) -> Path:
+    """Do the share of a process that does not lead (``mmgl/ranks.py``): train, and write nothing."""
+    name = told("")
+    if not name:  # all but the last words was done before
+        return study.folder / "models"
+    return _run(study, SilentRun(study.folder / "runs" / name), device, stop or (lambda: False))
+
+
 def _asked(run: Run, stop: Callable[[], bool] | None) -> Callable[[], bool]:
     """Return the question whether to stop, to whoever may answer it."""
     return lambda: run.stop_asked() or bool(stop and stop())
@@ -156,7 +170,10 @@ def _run(study: Study, run: Run, device: torch.device, stop: Callable[[], bool])
     """Train as the run's config says, from its last checkpoint if there is one, and write model, verdict and report."""
     config, name = run.read_config(), run.folder.name
     plan = Plan.from_json(config["plan"])
-    prepared, checks = prepare_all(study, plan, config.get("voxels", 0.0), run, stop)
+    if not rank():
+        told(name)
+    with leader_first():
+        prepared, checks = prepare_all(study, plan, config.get("voxels", 0.0), run, stop)
     start = run.load("start")[0] if config.get("start") else {}
 
     def work(plan: Plan, device: torch.device) -> tuple[Trainer, bool]:
@@ -164,6 +181,7 @@ def _run(study: Study, run: Run, device: torch.device, stop: Callable[[], bool])
         method = build_method(config["method"], plan, len(study.structures))
         if start:
             begin_with(method, start)
+        share_norms(method)
         method.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
         slices = SliceSampler(prepared, plan, torch.Generator().manual_seed(config["seed"]))
         if not slices.has_labels:
@@ -173,6 +191,8 @@ def _run(study: Study, run: Run, device: torch.device, stop: Callable[[], bool])
         return trainer, trainer.fit(Budget.from_json(config))
 
     trainer, finished = within_memory(work, plan, device, run, fixed_width=bool(start))
+    if rank():
+        return _model_file(study, name)
     if not finished and not trainer.segments:
         raise MMGLError("run.stopped_early", name=name)
     if run.has("best"):
@@ -189,6 +209,7 @@ def _run(study: Study, run: Run, device: torch.device, stop: Callable[[], bool])
 
 def _finish(study: Study, run: Run, device: torch.device, stop: Callable[[], bool]) -> Path:
     """Say of a model that is written what was not said before its process ended."""
+    told("")
     file = _model_file(study, run.folder.name)
     if not has_verdict(run.folder, file):
         config, predictor = run.read_config(), Predictor(file, device.type)

@@ -1,0 +1,130 @@
+"""Several processes train as one: the same gradients and weights, one writer, and words when one of them ends."""
+
+import os
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+import torch
+from phantoms import ball_study
+from rank_worker import learn
+from safetensors.torch import load_file
+from test_slices import prepared
+
+from mmgl import ranks
+from mmgl.inference.predictor import Predictor
+from mmgl.jobs import Job
+from mmgl.messages import MMGLError
+from mmgl.training.train import resume
+
+HERE = Path(__file__).resolve().parent
+
+NAMES = ("supervised", "mmgl", "mean-teacher", "unimatch")
+"""Every way in which a method uses its networks; the others use them in one of these ways."""
+
+
+@pytest.fixture(scope="module")
+def found(tmp_path_factory):
+    """What the methods learned in one process, and in each of two."""
+    folder = tmp_path_factory.mktemp("ranks")
+    box = (slice(5, 8), slice(10, 15), slice(20, 26))
+    prepared(folder, "labelled", (12, 30, 40), box)
+    prepared(folder, "unlabelled", (9, 14, 50))
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(HERE), str(HERE.parents[1])])}
+    command = [sys.executable, str(HERE / "rank_worker.py")]
+    workers = [subprocess.Popen([*command, str(i), "2", str(folder), *NAMES], env=environment) for i in range(2)]
+    alone = {f"{name}/{key}": value for name in NAMES for key, value in learn(folder, name).items()}
+    assert [worker.wait() for worker in workers] == [0, 0]
+    return alone, *(load_file(folder / f"found-2-{i}.safetensors") for i in range(2))
+
+
+def distance(first, second, keys):
+    """Return how far apart two sets of tensors are, as a share of their length."""
+    keys = list(keys)
+    assert keys
+    apart = sum(float((first[k].double() - second[k].double()).square().sum()) for k in keys)
+    return (apart / sum(float(first[k].double().square().sum()) for k in keys)) ** 0.5
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_two_processes_have_the_gradients_of_one(found, name):
+    alone, first, _ = found
+    stages = {key.split()[1] for key in alone if key.startswith(f"{name}/gradient")}
+    for stage in stages:
+        assert distance(alone, first, (k for k in alone if k.startswith(f"{name}/gradient {stage}"))) < 1e-4
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_two_processes_have_the_weights_and_statistics_of_one(found, name):
+    alone, first, _ = found
+    weights = [k for k in alone if k.startswith(f"{name}/") and "gradient" not in k]
+    assert distance(alone, first, weights) < 1e-5
+
+
+def test_the_first_process_decides_and_any_may_ask_to_stop(found):
+    for own in found[1:]:
+        assert own["agreed"].tolist() == [0.0, 7.0]  # what process 0 said
+        assert own["anybody"].tolist() == [1, 0]
+        assert own["added"].tolist() == [[1.0, 2.0]]
+
+
+def test_weights_never_drift_apart_between_processes(found):
+    _, first, second = found
+    assert all(torch.equal(first[key], second[key]) for key in first)
+
+
+def test_more_processes_than_slices_are_refused(monkeypatch):
+    monkeypatch.setattr(ranks, "world", lambda: 3)
+    with pytest.raises(MMGLError) as caught:
+        ranks.divided(lambda x: x, torch.zeros(2, 1))
+    assert caught.value.key == "ranks.batch"
+
+
+def started(*arguments):
+    """Start a training as two processes, as torchrun does, and return them."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = str(free.getsockname()[1])
+    common = {"WORLD_SIZE": "2", "LOCAL_WORLD_SIZE": "2", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port}
+    common |= {"TORCHELASTIC_RUN_ID": "test", "PYTHONPATH": str(HERE.parents[1]), "OMP_NUM_THREADS": "1"}
+    command = [sys.executable, "-m", "mmgl", "train", *map(str, arguments), "--device", "cpu"]
+    return [
+        subprocess.Popen(
+            command,
+            env={**os.environ, **common, "RANK": str(i), "LOCAL_RANK": str(i)},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            encoding="utf-8",
+        )
+        for i in range(2)
+    ]
+
+
+def once_it_trains(job, processes):
+    """Wait for the first step of a training; the end is there only so that a fault cannot wait for ever."""
+    end = time.monotonic() + 1800
+    while not any(event["event"] == "step" for event in job.poll()[0]):
+        assert time.monotonic() < end
+        assert all(process.poll() is None for process in processes)
+        time.sleep(0.1)
+
+
+def test_one_writes_and_a_lost_one_ends_all_with_words_and_one_alone_can_go_on(tmp_path):
+    study = ball_study(tmp_path, labelled=1, unlabelled=1, checks=0)
+    job = Job(study.folder / "runs" / "long")
+    leader, helper = started(study.folder, "--method", "supervised", "--steps", 100000, "--name", "long")
+    once_it_trains(job, (leader, helper))
+    helper.kill()
+    assert "Learning to segment" not in helper.communicate()[0]
+    assert "Another process of this training has ended" in leader.communicate()[0]
+    assert leader.returncode == 1
+    assert (job.look().state, job.look().key) == ("failed", "ranks.lost")
+    trains = []
+    with pytest.raises(MMGLError) as caught:
+        resume(study, "long", device="cpu", on_event=trains.append, stop=lambda: trains[-1]["event"] == "step")
+    assert caught.value.key == "run.stopped"
+    assert Predictor(caught.value.parameters["model"]).segment(study.read_scan(study.cases[0])).shape == (16, 40, 36)
