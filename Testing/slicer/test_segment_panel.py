@@ -27,6 +27,7 @@ class PanelTest(BenchTest):
         ):
             patch.start()
             self.addCleanup(patch.stop)
+        self.addCleanup(worker.close)
         self.widget = open_module()
         self.addCleanup(self.widget.cleanup)
         self.panel, self.ui = self.widget.panel, self.widget.panel.ui
