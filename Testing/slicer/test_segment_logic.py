@@ -95,6 +95,30 @@ class SegmentTest(LogicTest):
         ]
 
 
+class RequestTest(LogicTest):
+    def test_it_tells_how_far_it_is_and_what_was_found(self):
+        self.pretend("both")
+        scan, model = nodes.scan_of(volume_of()), Path(card_only(self.folder))
+        worker.prepare(model, "cpu")
+        request = worker.Request(scan, model, "Scan", "cpu", finer=False)
+        self.until(lambda: request.ended, "the end of segmenting")
+        events = request.events()
+        self.assertEqual([e["stage"] for e in events], ["progress.starting", "progress.segmenting"])
+        self.assertEqual([(e["share"], e["seconds_left"]) for e in events], [(0.0, None), (0.5, 7.0)])
+        self.assertEqual(request.events(), [])
+        self.assertEqual(request.result().shape, scan.grid.size)
+        self.assertTrue(request.grid.same_as(scan.grid))
+        self.assertIsNone(request.doubt())
+        self.assertEqual((request.flags, request.doubts, request.slices), ([], [], []))
+        self.assertEqual((request.fit, request.findings), ([], []))
+        request.close()
+
+    def test_what_is_no_setting_is_refused_at_once(self):
+        scan, model = nodes.scan_of(volume_of()), Path(card_only(self.folder))
+        with self.assertRaisesRegex(MMGLError, "the setting colour"):
+            worker.Request(scan, model, "Scan", "cpu", colour="red")
+
+
 class AfterwardsTest(LogicTest):
     def test_a_result_is_edited_and_the_edit_undone(self):
         volume = volume_of()

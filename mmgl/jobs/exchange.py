@@ -117,6 +117,13 @@ def read_array(path: Path, kind: str, shape: Sequence[int]) -> np.ndarray[Any, A
     return np.fromfile(path, kind).reshape(shape)
 
 
+def plain(value: Any) -> Any:
+    """Return a setting as JSON has it: tuples as lists, numbers of numpy as numbers."""
+    if isinstance(value, list | tuple):
+        return [plain(one) for one in value]
+    return value.item() if isinstance(value, np.generic) else value
+
+
 def tell(folder: Path, event: str, **facts: Any) -> None:
     """Append an event to those of an order, in one piece."""
     line = json.dumps({"event": event, **facts}, allow_nan=False) + "\n"

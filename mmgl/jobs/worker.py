@@ -1,8 +1,8 @@
 """A process that stays: torch imported, the model on the device, ready for the next scan. Nothing here ever waits.
 
-Orders go to its standard input, a number a line, and what it has to say comes through files, which can be looked at on
-every system without waiting and without a thread. That input ends when this process does, however it does, and then the
-worker ends too. A scan that is cancelled takes the process with it: that is certain, and a new one is made ready.
+Orders go to its standard input, a number a line, and what it says comes through files, which can be looked at on every
+system without waiting and without a thread. That input ends when this process does, however it does, and with it the
+worker. A scan that is cancelled takes the process with it: that is certain, and a new one is made ready.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ import numpy as np
 
 from mmgl.files import write_json
 from mmgl.jobs import scratch
-from mmgl.jobs.exchange import ORDER, SCAN, Wish, write_array
+from mmgl.jobs.exchange import ORDER, SCAN, Wish, plain, write_array
 from mmgl.jobs.order import Order
 from mmgl.jobs.process import end_now, start_alone
 from mmgl.messages import MMGLError
@@ -95,9 +95,10 @@ class Worker:
         Raises:
             MMGLError: ``worker.refused`` when it is not a scan or not a setting, ``file.unwritable``.
         """
-        place = {part: _plain(grid[part]) for part in ("spacing", "origin", "directions")}
+        voxels = voxels.astype(voxels.dtype.newbyteorder("="), copy=False)
+        place = {part: plain(grid[part]) for part in ("spacing", "origin", "directions")}
         scan = {"shape": list(voxels.shape), "kind": voxels.dtype.name, **place, "modality": modality}
-        wish = Wish(str(model), device, name, scan, {key: _plain(value) for key, value in (settings or {}).items()})
+        wish = Wish(str(model), device, name, scan, {key: plain(value) for key, value in (settings or {}).items()})
         order = self._place(Wish.from_json(wish.to_json()), voxels)
         ahead = any(other.wish.scan is not None for other in self._line[:-1])
         order.add("progress.waiting" if ahead else "progress.starting")
@@ -246,10 +247,3 @@ class Worker:
         """Remove a folder, now or once it can be."""
         if not scratch.remove(folder):
             self._leftover.append(folder)
-
-
-def _plain(value: Any) -> Any:
-    """Return a setting as JSON has it: tuples as lists, numbers of numpy as numbers."""
-    if isinstance(value, list | tuple):
-        return [_plain(one) for one in value]
-    return value.item() if isinstance(value, np.generic) else value
