@@ -86,6 +86,9 @@ class MMGLSegmentWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         if self.panel is not None:
             self.panel.close()
             self.panel = None
+            from MMGLLib import worker
+
+            worker.close()
 
     def enter(self):
         """Show what the scene has now."""

@@ -13,6 +13,7 @@ from mmgl.finding_messages import FINDINGS
 from mmgl.run_messages import RUNS
 from mmgl.several_messages import SEVERAL
 from mmgl.wording import fill
+from mmgl.worker_messages import WORKER
 
 CATALOGUE: dict[str, str] = {
     # files
@@ -237,6 +238,7 @@ CATALOGUE: dict[str, str] = {
     **FINDINGS,
     **RUNS,
     **SEVERAL,
+    **WORKER,
 }
 
 

@@ -10,6 +10,7 @@ from bench import BenchTest
 from panels import PretendProcess, card_only, open_module, segmented_by_core
 from scenes import STRUCTURES, painted, to_ras, transform_of, turned, volume_of
 
+from mmgl.imaging.conversion import image_of
 from mmgl.messages import MMGLError
 from mmgl.study import Study
 from MMGLLib import nodes, worker
@@ -21,6 +22,7 @@ class LogicTest(BenchTest):
         folder = tempfile.TemporaryDirectory()
         self.addCleanup(folder.cleanup)
         self.folder = Path(folder.name)
+        self.addCleanup(worker.close)
         widget = open_module()  # in the application this is what makes the module importable
         widget.cleanup()
         from MMGLSegment import MMGLSegmentLogic
@@ -43,7 +45,7 @@ class SegmentTest(LogicTest):
         volume.SetAndObserveTransformNodeID(transform_of(to_ras(turned(90))).GetID())
         scan, file = nodes.scan_of(volume), self.folder / "scans" / "scan.nrrd"
         file.parent.mkdir()
-        sitk.WriteImage(worker.image_of(scan.array[0], scan.grid), str(file))
+        sitk.WriteImage(image_of(scan.array[0], scan.grid), str(file))
         model, result = segmented_by_core(self.folder, file)
         node = self.logic.segment(volume, model, device="cpu")
         expected = sitk.GetArrayFromImage(sitk.ReadImage(str(result)))
@@ -64,14 +66,14 @@ class SegmentTest(LogicTest):
         self.assertEqual(heard[0]["node"], run.node)
 
     def test_what_is_wrong_is_raised_in_words_and_nothing_is_made(self):
-        self.pretend("say mmgl: SCAN is too large. Crop it.")
+        self.pretend("constant")
         model = card_only(self.folder)
         wrong = {
             "No scan is chosen": (None, model, None),
             "No model is chosen": (volume_of(), "", None),
             "is not there": (volume_of(), str(self.folder / "gone.mmgl"), None),
             "no structure called Liver": (volume_of(), model, ["Liver"]),
-            "Scan.* is too large": (volume_of(), model, None),
+            "Scan has the same value": (volume_of(), model, None),
         }
         for words, (volume, file, structures) in wrong.items():
             with self.subTest(words), self.assertRaisesRegex(MMGLError, words):
@@ -82,7 +84,39 @@ class SegmentTest(LogicTest):
         self.pretend("both")
         before = set(Path(tempfile.gettempdir()).glob("mmgl-*"))
         self.logic.segment(volume_of(), card_only(self.folder))
-        self.assertEqual(set(Path(tempfile.gettempdir()).glob("mmgl-*")) - before, set())
+        self.assertEqual([file for file in self.left(before) if file.suffix == ".raw"], [])
+        worker.close()
+        self.assertEqual(self.left(before), [])
+
+    @staticmethod
+    def left(before):
+        return [
+            file for folder in set(Path(tempfile.gettempdir()).glob("mmgl-*")) - before for file in folder.rglob("*")
+        ]
+
+
+class RequestTest(LogicTest):
+    def test_it_tells_how_far_it_is_and_what_was_found(self):
+        self.pretend("both")
+        scan, model = nodes.scan_of(volume_of()), Path(card_only(self.folder))
+        worker.prepare(model, "cpu")
+        request = worker.Request(scan, model, "Scan", "cpu", finer=False)
+        self.until(lambda: request.ended, "the end of segmenting")
+        events = request.events()
+        self.assertEqual([e["stage"] for e in events], ["progress.starting", "progress.segmenting"])
+        self.assertEqual([(e["share"], e["seconds_left"]) for e in events], [(0.0, None), (0.5, 7.0)])
+        self.assertEqual(request.events(), [])
+        self.assertEqual(request.result().shape, scan.grid.size)
+        self.assertTrue(request.grid.same_as(scan.grid))
+        self.assertIsNone(request.doubt())
+        self.assertEqual((request.flags, request.doubts, request.slices), ([], [], []))
+        self.assertEqual((request.fit, request.findings), ([], []))
+        request.close()
+
+    def test_what_is_no_setting_is_refused_at_once(self):
+        scan, model = nodes.scan_of(volume_of()), Path(card_only(self.folder))
+        with self.assertRaisesRegex(MMGLError, "the setting colour"):
+            worker.Request(scan, model, "Scan", "cpu", colour="red")
 
 
 class AfterwardsTest(LogicTest):

@@ -27,6 +27,7 @@ class PanelTest(BenchTest):
         ):
             patch.start()
             self.addCleanup(patch.stop)
+        self.addCleanup(worker.close)
         self.widget = open_module()
         self.addCleanup(self.widget.cleanup)
         self.panel, self.ui = self.widget.panel, self.widget.panel.ui
@@ -132,9 +133,11 @@ class PathTest(PanelTest):
 class MessageTest(PanelTest):
     def test_what_the_process_says_is_shown_with_the_name_of_the_scan(self):
         self.begin()
-        self.process.will("say mmgl: SCAN has the same value 3 everywhere. Leave it out.")
+        self.process.will("constant")
         self.ended()
-        self.assertEqual(self.shown(), "Scan has the same value 3 everywhere. Leave it out.")
+        self.assertEqual(
+            self.shown(), "Scan has the same value 3 everywhere, so there is nothing to see in it. Leave it out."
+        )
         self.ui.copyButton.click()
         self.assertIn("Loading", slicer.app.clipboard().text())
         self.assertEqual(self.segmentations(), [])

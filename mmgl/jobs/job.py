@@ -112,7 +112,7 @@ class Job:
         home = str(Path(mmgl.__file__).parents[1])
         own["PYTHONPATH"] = os.pathsep.join(filter(None, [home, own.get("PYTHONPATH", "")]))
         begun = time.time()
-        job._process = start_alone(command, job.folder / LOG, own, place)
+        job._process = start_alone(command, job.folder / LOG, own, folder=place)
         pid = job._process.pid
         launch = {"arguments": list(arguments), "begun": begun, "beat": begun, "pid": pid, "born": birth(pid)}
         write_json(job.folder / LAUNCH, {**launch, "host": platform.node(), "own_group": True})

@@ -97,7 +97,7 @@ class Queue:
         if any(turn.state != "over" for turn in self.turns()):
             environment = {**os.environ, "PYTHONPATH": str(Path(mmgl.__file__).parents[1]), "PYTHONUTF8": "1"}
             command = [sys.executable, "-m", "mmgl.jobs", str(self.folder)]
-            start_alone(command, self.folder / "log.txt", environment, self.folder)
+            start_alone(command, self.folder / "log.txt", environment, folder=self.folder)
 
     def cancel(self, turn: Turn) -> bool:
         """Take a job back: one that waits does not begin, one that works is asked to stop, and ended the second time.
