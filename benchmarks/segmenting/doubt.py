@@ -20,7 +20,6 @@ from scipy.stats import spearmanr
 from mmgl import Predictor
 from mmgl.imaging.reading import read_scan
 from mmgl.imaging.segmentation_files import read_segmentation
-from mmgl.inference.settings import Settings
 
 
 def main() -> None:
@@ -29,7 +28,6 @@ def main() -> None:
     parser.add_argument("data")
     parser.add_argument("model", type=Path)
     parser.add_argument("--patients", type=int, default=40)
-    parser.add_argument("--mirror", action="store_true")
     parser.add_argument("--folder", type=Path, default=Path(os.environ.get("MMGL_DATA", "../shared/data")))
     options = parser.parse_args()
     predictor = Predictor(options.model)
@@ -37,7 +35,7 @@ def main() -> None:
     slices: list[tuple[float, float]] = []
     for path, label in check_cases(options.folder / options.data, options.patients):
         reference = read_segmentation(label).layers[0]
-        result = predictor.result(read_scan(path), Settings(mirror=options.mirror))
+        result = predictor.result(read_scan(path))
         for value, structure in enumerate(result.doubt.structures, start=1):
             first, second = result.labelmap == value, reference == value
             if second.any():

@@ -94,7 +94,7 @@ class FolderRun:
         self._suffix, self._smooth = suffix, smooth
         self._table = ResultsTable(output, predictor.structures, settings.structures)
         asked = {"model": predictor.card.weights, **settings.to_json(), "format": suffix, "smooth": smooth}
-        settings.check(predictor.structures)
+        predictor.check(settings)
         known = output / OWN / "settings.json"
         if not known.exists():
             write_json(known, asked)

@@ -17,6 +17,7 @@ from mmgl.data.slices import SliceSampler
 from mmgl.device import choose_device
 from mmgl.files import write_json
 from mmgl.imaging.grid import Array
+from mmgl.inference.crf_fit import fit_crf
 from mmgl.inference.usual import doubts_on_check_cases
 from mmgl.jobs import last_look
 from mmgl.messages import MMGLError
@@ -158,7 +159,8 @@ def _run(study: Study, run: Run, device: torch.device, stop: Callable[[], bool])
     file = _model_file(study, name) if finished else _free_file(study, f"{name}-stopped")
     network = trainer.method.network
     doubts = doubts_on_check_cases(network, checks, trainer.plan, study.structures, trainer.device)
-    card = replace(_card(study, file.stem, trainer, config["method"]), doubts=doubts)
+    crf = fit_crf(network, checks, trainer.plan, trainer.device) if trainer.method.refines else None
+    card = replace(_card(study, file.stem, trainer, config["method"]), doubts=doubts, crf=crf.to_json() if crf else {})
     write_model(file, card, _arrays(trainer.method.network.state_dict()))
     run.tell("model", model=file.name, dice=card.scores)
     if not finished:
