@@ -76,7 +76,8 @@ def test_each_half_judges_what_the_other_one_chose():
 
 def test_only_the_method_whose_paper_has_it_is_refined():
     assert Glrp.refines
-    assert not (Method.refines or Supervised.refines)
+    assert not Method.refines
+    assert not Supervised.refines
 
 
 def test_the_card_keeps_what_was_chosen(tmp_path, monkeypatch):

@@ -6,7 +6,8 @@ A scan of 256 x 256 x 160 voxels is made of the one given, with the pixels that 
 enlarged. Each way (``ways.py``) waits in a warm process of its own, and they are asked in turns: array to array, and
 file to file. Told are the median, the lowest and the highest, of seconds and of the processor's seconds (user and
 system, all threads), which other work on the computer changes less; how much longer than ours; and how many voxels
-get the same label. The model must segment in axial slices.
+get the same label. The model must segment in axial slices. ``--ways ours nnunet nnunet-mirrored`` times the predictor
+of nnU-Net v2 (``nnunet.py``) too, which has its own network with random weights, 4 times as large.
 """
 
 from __future__ import annotations
@@ -33,6 +34,7 @@ from mmgl.imaging.resampling import resample
 from mmgl.model import read_card
 
 WAYS = ("ours", "monai-8", "monai-4", "monai-2", "monai-1", "loop")
+OTHER_NETWORK = ("nnunet", "nnunet-mirrored")
 
 
 def main() -> None:
@@ -42,7 +44,7 @@ def main() -> None:
     parser.add_argument("--scan", type=Path, required=True)
     parser.add_argument("--size", type=int, nargs=3, default=[160, 256, 256], help="z, y, x")
     parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--ways", nargs="+", default=WAYS, choices=WAYS)
+    parser.add_argument("--ways", nargs="+", default=WAYS, choices=(*WAYS, *OTHER_NETWORK))
     options = parser.parse_args()
     threads = os.environ.get("OMP_NUM_THREADS", "as many as cores")
     print(f"{os.cpu_count()} cores, threads: {threads}, load at the start {os.getloadavg()[0]:.1f}")
@@ -66,7 +68,7 @@ def main() -> None:
         ours = np.load(folder / "ours.npy")
         shares = ", ".join(f"{100 * (np.bincount(ours.ravel(), minlength=4) / ours.size)[i]:.1f} %" for i in range(4))
         print(f"voxels of each value: {shares}")
-        for name in options.ways:
+        for name in (way for way in options.ways if way not in OTHER_NETWORK):
             print(f"labels of {name} the same as ours: {100 * (np.load(folder / f'{name}.npy') == ours).mean():.4f} %")
 
 

@@ -1,4 +1,4 @@
-"""Ways to segment a scan slice by slice with the same trained weights: ours, MONAI's, and the plain loop.
+"""Ways to segment a scan slice by slice with the same trained weights: ours, MONAI's, and the plain loop; and nnU-Net's.
 
 Each way is a function of a prepared scan; a process of its own runs it, warm, whenever ``speed.py`` says so.
 
@@ -13,6 +13,7 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -96,9 +97,22 @@ def loop(network: nn.Module, image: Tensor) -> Labelmap:
     return labelmap
 
 
-WAYS: dict[str, Callable[[Path], Ours | Theirs]] = {
+def nnunet(mirror: bool) -> Callable[[Path], Any]:
+    """Return nnU-Net's way, which needs a package of its own."""
+
+    def make(model: Path) -> Any:
+        from nnunet import NnUNet
+
+        return NnUNet(model, mirror)
+
+    return make
+
+
+WAYS: dict[str, Callable[[Path], Any]] = {
     "ours": Ours,
     "loop": lambda model: Theirs(model, loop),
+    "nnunet": nnunet(False),
+    "nnunet-mirrored": nnunet(True),
     **{f"monai-{n}": (lambda model, n=n: Theirs(model, monai(n))) for n in (1, 2, 4, 8)},
 }
 """By name; ``monai-8`` segments 8 slices at once."""
