@@ -1,4 +1,4 @@
-"""Ways to segment a scan slice by slice with the same trained weights: ours, MONAI's, and the plain loop; and nnU-Net's.
+"""Ways to segment a scan slice by slice: ours, MONAI's and the plain loop with the same weights, and nnU-Net's.
 
 Each way is a function of a prepared scan; a process of its own runs it, warm, whenever ``speed.py`` says so.
 

@@ -1,6 +1,5 @@
 """A segmentation as DICOM writes it (DICOM SEG), with the codes of its structures; needs highdicom."""
 
-# mypy: disable-error-code="no-untyped-call,import-not-found,import-untyped,no-any-unimported"
 from __future__ import annotations
 
 from collections.abc import Sequence
