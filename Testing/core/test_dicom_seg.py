@@ -150,14 +150,14 @@ def test_nothing_found_is_written_too(series, tmp_path):
 def test_without_highdicom_it_is_told_before_the_work(series, model, tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(dicom_seg, "find_spec", lambda name: None if name == "highdicom" else util.find_spec(name))
     monkeypatch.setattr("mmgl.inference.predictor.fuse", None)
-    assert main(["segment", str(model), str(series), "--output", str(tmp_path), "--format", "seg.dcm"]) == 1
-    assert "pip install highdicom" in capsys.readouterr().err
-    assert not list(tmp_path.iterdir())
+    for scans in (series, series.parent):  # one scan, and a folder of scans
+        assert main(["segment", str(model), str(scans), "--output", str(tmp_path), "--format", "seg.dcm"]) == 1
+        assert capsys.readouterr().err.count("pip install highdicom") == 1
+        assert not list(tmp_path.iterdir())
 
 
-def test_a_scan_that_is_no_dicom_is_told_before_the_work(tmp_path, monkeypatch):
-    monkeypatch.setattr(dicom_seg, "find_spec", lambda name: name)
+def test_a_scan_that_is_no_dicom_is_refused(tmp_path):
     (tmp_path / "a.nii.gz").write_bytes(b"0" * 200)
     with pytest.raises(MMGLError) as error:
-        dicom_seg.check_dicom_seg([tmp_path / "a.nii.gz"])
+        dicom_seg.check_source([tmp_path / "a.nii.gz"])
     assert error.value.key == "dicom.no_series"

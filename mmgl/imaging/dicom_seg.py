@@ -29,17 +29,22 @@ LONGEST_LABEL = 64
 """Characters that DICOM allows for a name or the meaning of a code."""
 
 
-def check_dicom_seg(files: Sequence[Path]) -> None:
-    """Refuse to begin where a DICOM SEG could not be written at the end.
-
-    Args:
-        files: of the scan.
+def check_highdicom() -> None:
+    """Refuse to begin where DICOM SEG cannot be written at all.
 
     Raises:
-        MMGLError: ``dicom.no_highdicom`` or ``dicom.no_series``.
+        MMGLError: ``dicom.no_highdicom``.
     """
     if find_spec("highdicom") is None:
         raise MMGLError("dicom.no_highdicom")
+
+
+def check_source(files: Sequence[Path]) -> None:
+    """Refuse to begin with a scan that a DICOM SEG cannot refer to.
+
+    Raises:
+        MMGLError: ``dicom.no_series``.
+    """
     if not looks_like_dicom(files[0]):
         raise MMGLError("dicom.no_series", path=files[0])
 
@@ -62,7 +67,8 @@ def write_dicom_seg(
     """
     if path.exists():
         raise MMGLError("file.exists", path=path)
-    check_dicom_seg(files)
+    check_highdicom()
+    check_source(files)
     import highdicom as hd
     from pydicom.valuerep import DSfloat
 

@@ -11,7 +11,7 @@ import numpy as np
 
 from mmgl.finding import Finding
 from mmgl.imaging.dicom import files_of
-from mmgl.imaging.dicom_seg import check_dicom_seg, write_dicom_seg
+from mmgl.imaging.dicom_seg import check_highdicom, check_source, write_dicom_seg
 from mmgl.imaging.grid import Array
 from mmgl.imaging.image_files import stem
 from mmgl.imaging.reading import read_frames, read_scan
@@ -52,6 +52,9 @@ class Writer:
         smooth: sequences with what neighbouring frames show.
         on_finding: told before the work what may spoil a result.
         before: told of every result just before it is written.
+
+    Raises:
+        MMGLError: as ``Predictor.check``, or ``dicom.no_highdicom``.
     """
 
     def __init__(
@@ -66,6 +69,8 @@ class Writer:
         self.predictor, self.settings, self.suffix, self.smooth = predictor, settings or Settings(), suffix, smooth
         self._on_finding, self._before = on_finding, before
         predictor.check(self.settings)
+        if suffix == "seg.dcm":
+            check_highdicom()
 
     def path_of(self, target: Path, frame: int | None = None) -> Path:
         """Return the file of a result: ``TARGET.SUFFIX``, or for a frame ``TARGET/NAME-000.SUFFIX``."""
@@ -91,7 +96,7 @@ class Writer:
             raise MMGLError("file.exists", path=self.path_of(target))
         sources = files_of(path, series) if self.suffix == "seg.dcm" else []
         if sources:
-            check_dicom_seg(sources)
+            check_source(sources)
         frames: Iterator[Scan] | None = None
         try:
             scan = read_scan(path, series)
