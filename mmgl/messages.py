@@ -196,11 +196,14 @@ CATALOGUE: dict[str, str] = {
         "The region of interest holds no voxel of the scan, which has {size}. Give ranges of its voxels, x, y and z."
     ),
     "segment.unknown_structure": "The model segments no structure called {name}. It has: {structures}.",
+    "segment.mirror": "This model never saw mirrored slices, and they would spoil the result. Leave out --mirror.",
     "segment.on_processor": (
         "The memory of the graphics card is too small for this scan, so the processor segments it, which takes longer. "
         "Close other programs that use the card."
     ),
     "segment.one_slice": "A PNG file holds one slice and {path} has {count}. Choose another format for the result.",
+    "dicom.no_highdicom": "DICOM SEG needs the package highdicom, which is missing. Run: pip install highdicom",
+    "dicom.no_series": "DICOM SEG needs a DICOM scan that tells its place; {path} does not. Choose another format.",
     "method.unknown": "There is no method called {method}. The methods are: {methods}.",
     "device.unknown": "There is no device called {device}. Use cpu or cuda.",
     "device.lost": (

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -26,6 +27,9 @@ from mmgl.structures import Structure
 FORMAT = "mmgl model"
 VERSION = 1
 
+CRF = ("appearance", "appearance_mm", "intensity", "smoothness", "smoothness_mm")
+"""Parameters of the dense CRF that a card holds, as ``mmgl.inference.crf`` names them."""
+
 
 @dataclass(frozen=True)
 class Card:
@@ -39,6 +43,7 @@ class Card:
         cases: how many were ``labelled``, ``unlabelled`` and ``check``.
         scores: Dice on the check cases by structure name; empty when none were held out.
         doubts: how doubtful a structure usually is, by name, from the check cases; empty when that is not known.
+        crf: parameters by name of the dense CRF that refines its results; empty when they are not refined.
         versions: of what made it.
         created: date, ISO 8601.
         weights: SHA-256 of the weights.
@@ -54,6 +59,7 @@ class Card:
     created: str = ""
     weights: str = ""
     doubts: Mapping[str, float] = field(default_factory=dict)
+    crf: Mapping[str, float] = field(default_factory=dict)
 
     def to_json(self) -> dict[str, Any]:
         """Return the card as a dictionary that JSON can hold."""
@@ -70,6 +76,7 @@ class Card:
             "created": self.created,
             "weights": self.weights,
             "doubts": dict(self.doubts),
+            "crf": dict(self.crf),
         }
 
     @staticmethod
@@ -92,11 +99,14 @@ class Card:
                 created=str(value["created"]),
                 weights=str(value["weights"]),
                 doubts={str(k): float(v) for k, v in value.get("doubts", {}).items()},
+                crf={str(k): float(v) for k, v in value.get("crf", {}).items()},
             )
         except (KeyError, TypeError, AttributeError, OverflowError) as error:
             raise ValueError(f"its card is incomplete ({error})") from error
         if not structures:
             raise ValueError("it segments nothing")
+        if card.crf and (set(card.crf) != set(CRF) or not all(0 <= v < math.inf for v in card.crf.values())):
+            raise ValueError("its parameters for refining are none")
         return card
 
 

@@ -51,8 +51,8 @@ def _add_segment(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
     segment.add_argument(
         "--format",
         default="seg.nrrd",
-        choices=["seg.nrrd", "nii.gz", "nrrd", "png"],
-        help="seg.nrrd keeps names and colours (default)",
+        choices=["seg.nrrd", "seg.dcm", "nii.gz", "nrrd", "png"],
+        help="seg.nrrd keeps names and colours (default), and so does seg.dcm, DICOM SEG for scans in DICOM",
     )
     segment.add_argument("--device", default="auto", help="auto, cpu or cuda")
     segment.add_argument("--record", type=Path, metavar="FOLDER", help="gets status and events, for who follows it")
@@ -63,8 +63,7 @@ def _add_segment(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
     for option, words in (("--largest-piece", "keep only the largest piece"), ("--fill-holes", "fill the holes")):
         segment.add_argument(option, nargs="*", metavar="NAME", help=f"{words} of these structures, or of all")
     segment.add_argument("--finer", action="store_true", help="smooth surfaces across thick slices, on a finer grid")
-    segment.add_argument("--mirror", action="store_true", help="average every slice with its mirror image")
-    segment.add_argument("--refine", action="store_true", help="sharpen borders with a dense CRF")
+    segment.add_argument("--mirror", action="store_true", help="average with mirrored slices; models of pictures only")
     segment.add_argument("--smooth", action="store_true", help="sequences: let neighbouring frames count too")
     segment.add_argument("--doubt", action="store_true", help="write a map of doubt beside each result")
     segment.add_argument(

@@ -151,7 +151,7 @@ def test_somebody_elses_file_is_never_overwritten(model, scans, tmp_path):
 
 
 def test_results_of_other_options_or_models_do_not_mix(model, scans, undisturbed, tmp_path, capsys):
-    assert segment(model, scans, undisturbed, "--refine") == 1
+    assert segment(model, scans, undisturbed, "--finer") == 1
     assert "another model or of other options" in capsys.readouterr().err
     other = random_model(tmp_path / "other.mmgl", seed=5)
     assert segment(other, scans, undisturbed) == 1

@@ -6,6 +6,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from mmgl.data.plan import Normalisation, Plan
 from mmgl.data.prepare import prepare_labelmap, prepare_scan
@@ -115,6 +116,26 @@ def test_slabs_are_the_argmax_of_the_enlarged_probabilities():
     enlarged = torch.nn.functional.interpolate(probabilities[None], size=grid.size, mode="trilinear")[0]
     agree = labelmap_on_own_grid(probabilities, grid) == enlarged.argmax(0).numpy()
     assert agree.mean() > 0.9999
+
+
+def test_never_more_than_a_slab_is_enlarged_at_once():
+    """4 structures on 512 x 512 x 300 take 246 MB beyond their maps, 75 of which are the labelmap (export.py)."""
+
+    class Largest(TorchDispatchMode):
+        found = 0
+
+        def __torch_dispatch__(self, function, types, args=(), kwargs=None):
+            made = function(*args, **(kwargs or {}))
+            for one in made if isinstance(made, (tuple, list)) else [made]:
+                if isinstance(one, torch.Tensor):
+                    self.found = max(self.found, one.numel())
+            return made
+
+    size = (24, 512, 512)
+    with Largest() as largest:
+        labelmap = labelmap_on_own_grid(torch.rand(5, 16, 239, 239), Grid(size, (1.0, 0.7, 0.7)))
+    assert labelmap.shape == size
+    assert 5 * 512 * 512 < largest.found <= own_grid.SLAB < 5 * math.prod(size) / 3
 
 
 def test_more_than_255_structures():

@@ -60,9 +60,9 @@ def main() -> None:
     print(f"with: {reached:.4f} and {mean_dice(predictor, second, best):.4f}")
 
 
-def check_cases(data: Path, patients: int) -> list[tuple[Path, Path]]:
+def check_cases(data: Path, patients: int, use: str = "val") -> list[tuple[Path, Path]]:
     """Return scan and label of the check cases of the first patients."""
-    names = json.loads((data / "splits.json").read_text(encoding="utf-8"))["val"][:patients]
+    names = json.loads((data / "splits.json").read_text(encoding="utf-8"))[use][:patients]
     scans = sorted((data / "images").iterdir())
     return [(s, data / "labels" / s.name) for n in names for s in scans if s.name.startswith((f"{n}_", f"{n}."))]
 

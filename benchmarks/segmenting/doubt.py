@@ -3,8 +3,9 @@
     MMGL_DATA=data python benchmarks/segmenting/doubt.py hippocampus model.mmgl --patients 40
 
 Printed for each structure: the rank correlation of its doubt with its Dice (-1 would be perfect), and the mean Dice of
-the most doubtful quarter of the cases and of the others; for slices the rank correlation of the area expected to be
-wrong with the area that is.
+the most doubtful quarter of the cases and of the others, and of those that are flagged and of the others; for slices
+the rank correlation of the area expected to be wrong with the area that is. What is usual, and so the flags, comes from
+the check cases: ``--use test`` tells what a flag is worth on others.
 """
 
 from __future__ import annotations
@@ -20,7 +21,6 @@ from scipy.stats import spearmanr
 from mmgl import Predictor
 from mmgl.imaging.reading import read_scan
 from mmgl.imaging.segmentation_files import read_segmentation
-from mmgl.inference.settings import Settings
 
 
 def main() -> None:
@@ -29,28 +29,31 @@ def main() -> None:
     parser.add_argument("data")
     parser.add_argument("model", type=Path)
     parser.add_argument("--patients", type=int, default=40)
-    parser.add_argument("--mirror", action="store_true")
+    parser.add_argument("--use", choices=["val", "test"], default="val")
     parser.add_argument("--folder", type=Path, default=Path(os.environ.get("MMGL_DATA", "../shared/data")))
     options = parser.parse_args()
     predictor = Predictor(options.model)
-    rows: dict[str, list[tuple[float, float]]] = {s.name: [] for s in predictor.structures}
+    rows: dict[str, list[tuple[float, float, bool]]] = {s.name: [] for s in predictor.structures}
     slices: list[tuple[float, float]] = []
-    for path, label in check_cases(options.folder / options.data, options.patients):
+    for path, label in check_cases(options.folder / options.data, options.patients, options.use):
         reference = read_segmentation(label).layers[0]
-        result = predictor.result(read_scan(path), Settings(mirror=options.mirror))
+        result = predictor.result(read_scan(path))
         for value, structure in enumerate(result.doubt.structures, start=1):
             first, second = result.labelmap == value, reference == value
             if second.any():
                 dice = 2 * (first & second).sum() / (first.sum() + second.sum())
-                rows[structure.structure].append((structure.doubt, float(dice)))
+                rows[structure.structure].append((structure.doubt, float(dice), structure.check))
         wrong = result.labelmap != reference
         slices += [(s.area, float(wrong.take(s.index, s.axis).sum())) for s in result.doubt.slices]
-    print("structure  cases  rank correlation  Dice of the most doubtful quarter  of the others")
+    print("structure  cases  rank correlation  Dice of the most doubtful quarter  of the others  flagged: cases, Dice")
     for name, pairs in rows.items():
-        doubt, dice = np.array(sorted(pairs, reverse=True)).T
+        doubt, dice, flags = np.array(sorted(pairs, reverse=True)).T
+        flagged, rest = dice[flags > 0], dice[flags == 0]
         quarter = max(1, len(pairs) // 4)
         correlation = spearmanr(doubt, dice)[0]
         told = f"{dice[:quarter].mean():.3f}  {dice[quarter:].mean():.3f}"
+        means = [f"{part.mean():.3f}" if len(part) else "-" for part in (flagged, rest)]
+        told += f"  {len(flagged)}, {means[0]} against {means[1]}"
         print(f"{name}  {len(pairs)}  {correlation:+.2f}  {told}  Dice {dice.mean():.3f}")
     print(f"listed slices: rank correlation of expected and real area {spearmanr(*np.array(slices).T)[0]:+.2f}")
 

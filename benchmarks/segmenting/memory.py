@@ -3,7 +3,8 @@
 A synthetic CT is segmented on a plan of its own spacing, in three planes, with a network of random weights, and the
 highest memory of the process beyond the volume itself is told. With --every N only every N-th batch of slices goes
 through the whole network and the others through a single convolution, so that a processor is done in minutes; the
-memory is the same.
+memory is the same. With --files the CT is read from a NIfTI file and the result written to a ``.seg.nrrd`` file, and
+the CT counts as the volume itself once.
 """
 
 from __future__ import annotations
@@ -12,19 +13,22 @@ import argparse
 import resource
 import tempfile
 import time
+from multiprocessing import get_context
 from pathlib import Path
 
 import numpy as np
+import SimpleITK as sitk
 import torch
 from torch import Tensor, nn
 
 from mmgl import Predictor
 from mmgl.data.plan import PLANES, Normalisation, Plan
 from mmgl.device import keep_memory
+from mmgl.imaging.conversion import image_of
 from mmgl.imaging.grid import Grid
 from mmgl.imaging.scan import Scan
+from mmgl.inference.files import Writer
 from mmgl.inference.predictor import network_of
-from mmgl.inference.settings import Settings
 from mmgl.model import Card, write_model
 from mmgl.structures import PALETTE, Structure
 
@@ -50,7 +54,7 @@ def main() -> None:
     parser.add_argument("--structures", type=int, default=8)
     parser.add_argument("--every", type=int, default=1)
     parser.add_argument("--device", default="auto")
-    parser.add_argument("--refine", action="store_true")
+    parser.add_argument("--files", action="store_true")
     options = parser.parse_args()
     keep_memory()
     torch.manual_seed(0)
@@ -68,16 +72,33 @@ def main() -> None:
     array = np.empty((1, *options.size), np.int16)
     for slab in array[0]:
         slab[:] = generator.integers(-1000, 800, slab.shape, dtype=np.int16)
+    volume, grid = array.nbytes / 2**30, Grid(tuple(options.size), spacing)
     before = _peak()
-    begun = time.monotonic()
-    scan = Scan(array, Grid(tuple(options.size), spacing), "CT")
-    result = predictor.result(scan, Settings(refine=options.refine))
-    print(f"{len(np.unique(result.labelmap[::40]))} values, {time.monotonic() - begun:.1f} s on {predictor.device}")
-    print(f"volume {array.nbytes / 2**30:.2f} GiB, before {before:.2f} GiB, peak {_peak():.2f} GiB")
+    if options.files:
+        with tempfile.TemporaryDirectory() as folder:
+            file = Path(folder) / "ct.nii.gz"
+            write_in_a_process_of_its_own(file, array, grid)
+            del array
+            begun = time.monotonic()
+            (written,) = Writer(predictor).write(file, Path(folder) / "result")
+            seconds, labelmap = time.monotonic() - begun, written.result.labelmap
+    else:
+        begun = time.monotonic()
+        labelmap = predictor.result(Scan(array, grid, "CT")).labelmap
+        seconds = time.monotonic() - begun
+    print(f"{len(np.unique(labelmap[::40]))} values, {seconds:.1f} s on {predictor.device}")
+    print(f"volume {volume:.2f} GiB, before {before:.2f} GiB, peak {_peak():.2f} GiB")
     print(f"beyond the volume and the program: {_peak() - before:.2f} GiB")
-    print(f"whole process beyond the volume: {_peak() - array.nbytes / 2**30:.2f} GiB")
+    print(f"whole process beyond the volume: {_peak() - volume:.2f} GiB")
     if predictor.device.type == "cuda":
         print(f"on the card: {torch.cuda.max_memory_allocated() / 2**30:.2f} GiB")
+
+
+def write_in_a_process_of_its_own(file: Path, array: np.ndarray, grid: Grid) -> None:
+    """Write a scan without a trace in the memory of this process."""
+    process = get_context("fork").Process(target=lambda: sitk.WriteImage(image_of(array[0], grid), str(file)))
+    process.start()
+    process.join()
 
 
 def _peak() -> float:

@@ -4,7 +4,7 @@
 
 Every round adds patients to the labelled ones, either those that ``mmgl next`` names or random ones, trains
 ``supervised`` anew, and measures the Dice of the check cases; both begin with the same patients. One JSON line a round
-is appended to next_scan.jsonl.
+is appended to next_scan.jsonl; rounds that are in it already with the same settings are not run again.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ import os
 import random
 import tempfile
 from pathlib import Path
+from typing import Any
 
 from mmgl import Budget, Predictor, Study, train
 from mmgl.device import keep_memory
@@ -38,30 +39,47 @@ def main() -> None:
     parser.add_argument("--pool", type=int, default=60, help="patients to choose from")
     parser.add_argument("--steps", type=int, default=600)
     parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--checks", type=int, default=40, help="check cases")
+    parser.add_argument("--results", type=Path, default=RESULTS)
     parser.add_argument("--folder", type=Path, default=Path(os.environ.get("MMGL_DATA", "../shared/data")))
     options = parser.parse_args()
     keep_memory()
     splits = json.loads((options.folder / options.data / "splits.json").read_text(encoding="utf-8"))
+    checks = splits["val"][: options.checks]
     for seed in range(options.seeds):
         pool = random.Random(seed).sample(splits["train"], min(options.pool, len(splits["train"])))
         for strategy in ("suggested", "random"):
             labelled = pool[: options.begin]
             for number in range(options.rounds + 1):
-                with tempfile.TemporaryDirectory() as folder:
-                    study = make_study(Path(folder) / "study", options, labelled, pool, splits["val"])
-                    budget = Budget(options.steps, None)
-                    model = train(study, method="supervised", budget=budget, seed=seed)
-                    predictor = Predictor(model)
-                    dice = predictor.card.scores
-                    record = {"data": options.data, "seed": seed, "strategy": strategy, "round": number}
-                    record |= {"labelled": labelled, "steps": options.steps, "dice": dict(dice)}
-                    record["mean"] = round(sum(dice.values()) / len(dice), 4)
-                    with RESULTS.open("a", encoding="utf-8") as file:
-                        file.write(json.dumps(record) + "\n")
-                    print(seed, strategy, number, len(labelled), record["mean"], flush=True)
-                    if number < options.rounds:
-                        choose = suggested if strategy == "suggested" else by_chance
-                        labelled = labelled + choose(study, predictor, pool, labelled, options.add, seed)
+                asked = {"data": options.data, "seed": seed, "strategy": strategy, "round": number}
+                asked |= {"steps": options.steps, "add": options.add, "pool": len(pool), "checks": len(checks)}
+                record = known(options.results, asked) or run(asked, options, labelled, pool, checks)
+                print(seed, strategy, number, len(record["labelled"]), record["mean"], flush=True)
+                labelled = record["next"]
+
+
+def known(results: Path, asked: dict[str, Any]) -> dict[str, Any] | None:
+    """Return what a round gave that was run with these settings, or None."""
+    lines = results.read_text(encoding="utf-8").splitlines() if results.is_file() else []
+    return next((r for r in map(json.loads, lines) if all(r.get(k) == v for k, v in asked.items())), None)
+
+
+def run(
+    asked: dict[str, Any], options: argparse.Namespace, labelled: list[str], pool: list[str], checks: list[str]
+) -> dict[str, Any]:
+    """Train with these patients labelled, and keep and return what it gave and who is labelled next."""
+    with tempfile.TemporaryDirectory() as folder:
+        study = make_study(Path(folder) / "study", options, labelled, pool, checks)
+        model = train(study, method="supervised", budget=Budget(options.steps, None), seed=asked["seed"])
+        predictor = Predictor(model)
+        dice = dict(predictor.card.scores)
+        choose = suggested if asked["strategy"] == "suggested" else by_chance
+        more = choose(study, predictor, pool, labelled, options.add, asked["seed"])
+    record = {**asked, "labelled": labelled, "dice": dice, "mean": round(sum(dice.values()) / len(dice), 4)}
+    record["next"] = labelled + more
+    with options.results.open("a", encoding="utf-8") as file:
+        file.write(json.dumps(record) + "\n")
+    return record
 
 
 def make_study(

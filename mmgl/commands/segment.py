@@ -130,7 +130,6 @@ def _settings(options: argparse.Namespace, names: list[str]) -> Settings:
         filled=some(options.fill_holes),
         finer=options.finer,
         mirror=options.mirror,
-        refine=options.refine,
         doubt_map=options.doubt,
     )
     return settings

@@ -17,6 +17,7 @@ from mmgl.files import stamp
 from mmgl.imaging.conversion import array_of
 from mmgl.imaging.grid import Array, Grid
 from mmgl.imaging.image_files import ImageFile, failure, looks_like_dicom, quiet, read_image, read_information
+from mmgl.imaging.stacking import check_gaps
 from mmgl.messages import MMGLError
 
 MODALITY, DESCRIPTION, SERIES, PATIENT = "0008|0060", "0008|103e", "0020|000e", "0010|0020"
@@ -63,6 +64,15 @@ def read_series(folder: Path, series: str | None = None) -> tuple[ImageFile, Arr
             return header, array_of(reader.Execute())
         except RuntimeError as error:
             raise failure(folder, error) from error
+
+
+def files_of(path: Path, series: str | None = None) -> list[Path]:
+    """Return the files of a DICOM scan in the order of its slices: of a series in a folder, or a single file.
+
+    Raises:
+        MMGLError: as ``read_series_information``.
+    """
+    return _stack(path, _choose(path, series))[1] if path.is_dir() else [path]
 
 
 def _files_by_series(folder: Path) -> Mapping[str, Sequence[ImageFile]]:
@@ -133,24 +143,12 @@ def _stack(folder: Path, files: Sequence[ImageFile]) -> tuple[ImageFile, list[Pa
     heights = [float(np.dot(file.grid.origin, first.grid.matrix[:, 0])) for file in files]
     order = np.argsort(heights, kind="stable")
     stacked = [files[i] for i in order]
-    gap = _check_gaps(folder, np.asarray(heights)[order])
+    gap = check_gaps(folder, np.asarray(heights)[order])
     _check_straight(folder, stacked)
     lowest = stacked[0]
     spacing = (gap, *lowest.grid.spacing[1:])
     grid = Grid((len(files), *lowest.grid.size[1:]), spacing, lowest.grid.origin, lowest.grid.directions)
     return replace(lowest, path=folder, grid=grid), [file.path for file in stacked]
-
-
-def _check_gaps(folder: Path, heights: Array) -> float:
-    """Return the distance between slices in mm from their increasing positions along the normal, once it is even."""
-    gaps = np.diff(heights)
-    places = 1 + int(np.count_nonzero(gaps > 0.01))
-    frames, left_over = divmod(len(heights), places)
-    if frames > 1 and left_over == 0:
-        raise MMGLError("scan.four_dimensional", path=folder, frames=frames)
-    if gaps.max() > 1.05 * gaps.min() + 0.01 or gaps.min() <= 0.01:
-        raise MMGLError("scan.uneven_slices", path=folder, smallest=float(gaps.min()), largest=float(gaps.max()))
-    return float((heights[-1] - heights[0]) / len(gaps))
 
 
 def _check_straight(folder: Path, stacked: Sequence[ImageFile]) -> None:

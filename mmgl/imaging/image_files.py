@@ -19,6 +19,7 @@ import SimpleITK as sitk
 from mmgl.imaging.conversion import array_of, grid_of
 from mmgl.imaging.grid import Array, Grid
 from mmgl.imaging.nifti import read_voxels
+from mmgl.imaging.stacking import check_frames
 from mmgl.imaging.text_headers import SUFFIXES as WITH_TEXT_HEADER
 from mmgl.imaging.text_headers import check_text_header
 from mmgl.messages import MMGLError
@@ -128,7 +129,8 @@ def read_information(path: Path) -> ImageFile:
 
     Raises:
         MMGLError: ``file.missing``, ``scan.unknown_format``, ``scan.unreadable``, ``scan.empty``,
-            ``scan.four_dimensional`` or ``scan.sheared``.
+            ``scan.four_dimensional`` or ``scan.sheared``; for DICOM with frames ``scan.uneven_slices`` or
+            ``scan.mixed_slices``.
     """
     return _open(path)[0]
 
@@ -223,6 +225,8 @@ def _checked(path: Path, reader: sitk.ImageFileReader, sequence: bool) -> ImageF
         raise MMGLError("scan.unreadable", path=path, reason=f"its header asks for {asked / 1e9:,.3g} GB")
     if suffix_of(path) in PICTURES:
         grid, channels = Grid(grid.size), min(channels, 3)
+    if reader.GetImageIO() == "GDCMImageIO" and grid.size[0] > 1:
+        check_frames(path, grid)
     return ImageFile(path, grid, channels, _keys(reader))
 
 

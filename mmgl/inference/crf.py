@@ -12,10 +12,13 @@ loses little and turns the sum over all pairs into a few dozen shifted products.
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
+
+from mmgl.model import CRF
 
 WEIGHTS = 32 * 1024 * 1024
 """Weights of pairs held at once (128 MB of float32)."""
@@ -53,6 +56,21 @@ class Crf:
     iterations: int = 10
     tolerance: float = 1e-3
     normalised: bool = True
+
+    def to_json(self) -> dict[str, float]:
+        """Return what is chosen for a model, as its card holds it."""
+        return {name: float(getattr(self, name)) for name in CRF}
+
+    @staticmethod
+    def from_json(value: Mapping[str, float]) -> Crf:
+        """Return what ``to_json`` wrote."""
+        return Crf(
+            appearance=value["appearance"],
+            appearance_mm=value["appearance_mm"],
+            intensity=value["intensity"],
+            smoothness=value["smoothness"],
+            smoothness_mm=value["smoothness_mm"],
+        )
 
 
 def refine(probabilities: Tensor, images: Tensor, spacing: tuple[float, float], crf: Crf | None = None) -> Tensor:

@@ -10,6 +10,8 @@ from pathlib import Path
 import numpy as np
 
 from mmgl.finding import Finding
+from mmgl.imaging.dicom import files_of
+from mmgl.imaging.dicom_seg import check_highdicom, check_source, write_dicom_seg
 from mmgl.imaging.grid import Array
 from mmgl.imaging.image_files import stem
 from mmgl.imaging.reading import read_frames, read_scan
@@ -21,7 +23,7 @@ from mmgl.inference.settings import Result, Settings
 from mmgl.messages import MMGLError
 from mmgl.structures import Structure
 
-FORMATS = ("seg.nrrd", "nii.gz", "nrrd", "png")
+FORMATS = ("seg.nrrd", "seg.dcm", "nii.gz", "nrrd", "png")
 """What a result can be written as: with names, colours and codes, or as values, of which i + 1 is structure i."""
 
 
@@ -50,6 +52,9 @@ class Writer:
         smooth: sequences with what neighbouring frames show.
         on_finding: told before the work what may spoil a result.
         before: told of every result just before it is written.
+
+    Raises:
+        MMGLError: as ``Predictor.check``, or ``dicom.no_highdicom``.
     """
 
     def __init__(
@@ -63,7 +68,9 @@ class Writer:
     ) -> None:
         self.predictor, self.settings, self.suffix, self.smooth = predictor, settings or Settings(), suffix, smooth
         self._on_finding, self._before = on_finding, before
-        self.settings.check(predictor.structures)
+        predictor.check(self.settings)
+        if suffix == "seg.dcm":
+            check_highdicom()
 
     def path_of(self, target: Path, frame: int | None = None) -> Path:
         """Return the file of a result: ``TARGET.SUFFIX``, or for a frame ``TARGET/NAME-000.SUFFIX``."""
@@ -82,10 +89,14 @@ class Writer:
             kept: frames whose results are there and stay.
 
         Raises:
-            MMGLError: the scan cannot be read or does not fit the model, or a result exists.
+            MMGLError: the scan cannot be read or does not fit the model, a result exists, or DICOM SEG is asked for
+                and cannot be written.
         """
         if self.path_of(target).exists():
             raise MMGLError("file.exists", path=self.path_of(target))
+        sources = files_of(path, series) if self.suffix == "seg.dcm" else []
+        if sources:
+            check_source(sources)
         frames: Iterator[Scan] | None = None
         try:
             scan = read_scan(path, series)
@@ -96,12 +107,12 @@ class Writer:
             scan = next(frames)
         self._look(path, scan)
         if frames is None:
-            yield self._put(Written(self.path_of(target), None, self.predictor.result(scan, self.settings)))
+            yield self._put(Written(self.path_of(target), None, self.predictor.result(scan, self.settings)), sources)
             return
         results = segment_frames(self.predictor, chain([scan], frames), self.settings, self.smooth)
         for number, result in enumerate(results):
             written = Written(self.path_of(target, number), number, result)
-            yield written if number in kept else self._put(written)
+            yield written if number in kept else self._put(written, sources)
 
     def _look(self, path: Path, scan: Scan) -> None:
         """Refuse what cannot be written, and tell what may spoil the result."""
@@ -111,7 +122,7 @@ class Writer:
             if self._on_finding:
                 self._on_finding(path, finding)
 
-    def _put(self, written: Written) -> Written:
+    def _put(self, written: Written, sources: Sequence[Path]) -> Written:
         """Write a result, and its map of doubt where there is one."""
         if written.path.exists():
             raise MMGLError("file.exists", path=written.path)
@@ -122,13 +133,15 @@ class Writer:
             ending = "nii.gz" if self.suffix == "nii.gz" else "nrrd"
             place = written.path.with_name(f"{written.path.name.removesuffix('.' + self.suffix)}.doubt.{ending}")
             write_map(place, result.doubt_map, result.own)
+        labelmap, named = result.labelmap, self.suffix in ("seg.nrrd", "seg.dcm")
+        if named and (wanted := self.settings.structures):
+            structures, labelmap = _only(labelmap, structures, wanted)
         if self.suffix == "seg.nrrd":
-            labelmap, wanted = result.labelmap, self.settings.structures
-            if wanted:
-                structures, labelmap = _only(labelmap, structures, wanted)
             write_segmentation(written.path, labelmap, result.grid, structures)
+        elif self.suffix == "seg.dcm":
+            write_dicom_seg(written.path, labelmap, result.grid, structures, sources)
         else:
-            write_labelmap(written.path, result.labelmap, result.grid)
+            write_labelmap(written.path, labelmap, result.grid)
         return written
 
 
@@ -148,8 +161,8 @@ def segment_file(
 
     Args:
         path: of a scan, or of a folder that holds one DICOM series.
-        suffix: ``seg.nrrd`` keeps names, colours and codes; ``nii.gz``, ``nrrd`` and ``png`` hold values, where
-            value i + 1 is structure i of the model.
+        suffix: ``seg.nrrd`` and ``seg.dcm`` keep names, colours and codes; the others hold values, where value i + 1
+            is structure i of the model.
 
     Returns:
         The result's file; the folder of the results where the scan is a sequence.

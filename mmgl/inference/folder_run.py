@@ -84,7 +84,7 @@ class FolderRun:
         settings, suffix, smooth: as in ``Writer``.
 
     Raises:
-        MMGLError: ``segment.other_results``, or ``segment.unknown_structure``.
+        MMGLError: ``segment.other_results``, or as ``Writer``.
     """
 
     def __init__(
@@ -94,7 +94,7 @@ class FolderRun:
         self._suffix, self._smooth = suffix, smooth
         self._table = ResultsTable(output, predictor.structures, settings.structures)
         asked = {"model": predictor.card.weights, **settings.to_json(), "format": suffix, "smooth": smooth}
-        settings.check(predictor.structures)
+        Writer(predictor, settings, suffix, smooth)  # refuses what no scan could be segmented with
         known = output / OWN / "settings.json"
         if not known.exists():
             write_json(known, asked)

@@ -23,7 +23,7 @@ def segment_frames(
         smooth: the probabilities of a frame count half, those of the one before and the one after a quarter each. The
             first and the last frame stand in for the neighbour they lack.
     """
-    settings.check(predictor.structures)
+    predictor.check(settings)
     segmented: Iterator[Segmented] = ((scan, *predictor.fused(scan, settings)) for scan in frames)
     if not smooth:
         for scan, fused, findings in segmented:

@@ -15,6 +15,7 @@ from mmgl.device import bfloat16_pays, choose_device
 from mmgl.finding import Finding
 from mmgl.imaging.grid import Array, Size
 from mmgl.imaging.scan import Scan
+from mmgl.inference.crf import Crf
 from mmgl.inference.doubt import doubt_of, entropy
 from mmgl.inference.finer import finer
 from mmgl.inference.fit import fit
@@ -69,6 +70,16 @@ class Predictor:
         self._check(scan)
         return fit(scan, self.card.plan)
 
+    def check(self, settings: Settings) -> None:
+        """Refuse settings that do not fit the model.
+
+        Raises:
+            MMGLError: ``segment.unknown_structure``, or ``segment.mirror`` where it never saw a mirrored slice.
+        """
+        settings.check(self.structures)
+        if settings.mirror and not self.card.plan.pictures:
+            raise MMGLError("segment.mirror")
+
     def segment(self, scan: Scan, progress: Progress | None = None) -> Array:
         """Return the labelmap (z, y, x) of a scan on its own grid; all structures, nothing tidied up.
 
@@ -85,10 +96,10 @@ class Predictor:
 
         Raises:
             MMGLError: ``model.channels`` or ``model.pictures`` when the model was made for other scans,
-                ``scan.too_large``, ``segment.region`` or ``segment.unknown_structure``.
+                ``scan.too_large``, ``segment.region``, or as ``check``.
         """
         settings = settings or Settings()
-        settings.check(self.structures)
+        self.check(settings)
         fused, findings = self.fused(scan, settings, progress)
         return self.finish(fused, scan, settings, findings)
 
@@ -121,7 +132,7 @@ class Predictor:
         doubt, doubt_map = doubt.of(settings.structures), None
         if settings.doubt_map:
             doubt_map = map_on_own_grid(entropy(fused), scan.grid, fused.whole, fused.start)
-        if settings.refine:
+        if self.card.crf:
             findings = [*findings, *self._refine(fused, scan)]
         labelmap, grid = self.labelmap(fused, scan, settings), scan.grid
         del fused
@@ -144,7 +155,7 @@ class Predictor:
         """Sharpen borders in place, and return what to check."""
         z, y, x = ((start, start + n) for start, n in zip(fused.start, fused.size, strict=True))
         image = torch.from_numpy(prepare_scan(scan, self.card.plan, (z, y, x), np.float16))
-        return refine_fused(fused, image, scan.grid, self.card.plan, self.structures)
+        return refine_fused(fused, image, scan.grid, self.card.plan, self.structures, Crf.from_json(self.card.crf))
 
     def _fuse(self, image: Tensor, start: Size, whole: Size, mirror: bool, progress: Progress | None) -> Fused:
         return fuse(
@@ -177,8 +188,13 @@ def network_of(card: Card) -> UNet:
 
 
 def fold_norms(network: nn.Module) -> None:
-    """Put every batch normalisation into the convolution before it; for a network that will not be trained."""
+    """Put every batch normalisation into the convolution before it; for a network that will not be trained.
+
+    Activations change what the convolution returned in place, which saves a sixteenth of the time.
+    """
     for block in network.modules():
+        if isinstance(block, nn.LeakyReLU):
+            block.inplace = True
         if isinstance(block, nn.Sequential):
             for i, (first, second) in enumerate(zip(list(block)[:-1], list(block)[1:], strict=True)):
                 if isinstance(first, nn.Conv2d) and isinstance(second, nn.BatchNorm2d):

@@ -22,8 +22,7 @@ class Settings:
     largest: names of structures of which only the largest piece stays.
     filled: names of structures whose holes are filled.
     finer: the result on a finer grid along thick slices.
-    mirror: average every slice with its mirror image.
-    refine: sharpen the borders with a dense CRF.
+    mirror: average every slice with its mirror image; only for models that were trained on mirrored slices.
     doubt_map: return the map of doubt too.
     """
 
@@ -33,7 +32,6 @@ class Settings:
     filled: tuple[str, ...] = ()
     finer: bool = False
     mirror: bool = False
-    refine: bool = False
     doubt_map: bool = False
 
     def check(self, structures: Collection[Structure]) -> None:

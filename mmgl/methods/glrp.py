@@ -9,7 +9,8 @@ b. local: a region attracts the same region of the other view and of near slices
    slice and the same region of far slices; the encoder's weights stand still;
 c. segmentation, as in the supervised baseline.
 
-The CRF belongs to the paper's inference and is in ``mmgl.inference.crf``. Slices of different planes are plain
+The CRF belongs to the paper's inference and is in ``mmgl.inference.crf``; its parameters are chosen on the check cases,
+and where none of them helps there is no refining. Slices of different planes are plain
 negatives.
 """
 
@@ -67,6 +68,8 @@ class PlacedRegions(LocalRegions):
 
 class Glrp(Method):
     """GLRP on the plan's network and planes."""
+
+    refines = True
 
     def __init__(self, plan: Plan, structures: int) -> None:
         super().__init__()

@@ -87,10 +87,12 @@ class Method(nn.Module):
     Attributes:
         network: what segments in the end, and the only part that is kept.
         stages: run one after the other; weights move from stage to stage because the network is the same.
+        refines: whether its results are refined by a dense CRF, where that helps on the check cases.
     """
 
     network: UNet
     stages: tuple[Stage, ...]
+    refines = False
 
 
 def augmented(

@@ -18,6 +18,7 @@ from mmgl.data.cache import PreparedCase
 from mmgl.data.plan import Plan
 from mmgl.files import read_json, write_json
 from mmgl.finding import Finding
+from mmgl.inference.crf_fit import fit_crf
 from mmgl.inference.usual import doubts_on_check_cases
 from mmgl.messages import MMGLError
 from mmgl.model import Card, write_model
@@ -33,18 +34,23 @@ from mmgl.training.verdict import judge, self_check
 
 @dataclass(frozen=True)
 class Trained:
-    """What came out of a training: the network that is kept, and its Dice on each check case."""
+    """What came out of a training: the network that is kept, and its Dice on each check case.
+
+    ``refines`` says whether a dense CRF belongs to the method.
+    """
 
     network: UNet
     plan: Plan
     device: torch.device
     rows: Rows
+    refines: bool = False
 
 
 def keep(study: Study, run: Run, trained: Trained, checks: Sequence[PreparedCase], file: Path) -> None:
     """Write the model, with nothing in it that tells who the patients are."""
     run.tell("ending")
     scores = means(trained.rows) if trained.rows else []
+    crf = fit_crf(trained.network, checks, trained.plan, trained.device) if trained.refines else None
     dice = {s.name: round(v, 4) for s, v in zip(study.structures, scores, strict=False) if v == v}
     card = Card(
         file.stem,
@@ -56,6 +62,7 @@ def keep(study: Study, run: Run, trained: Trained, checks: Sequence[PreparedCase
         {"mmgl": __version__, "torch": str(torch.__version__)},
         datetime.date.today().isoformat(),
         doubts=doubts_on_check_cases(trained.network, checks, trained.plan, study.structures, trained.device),
+        crf=crf.to_json() if crf else {},
     )
     arrays = {name: tensor.detach().cpu().numpy() for name, tensor in trained.network.state_dict().items()}
     write_model(file, card, arrays)

@@ -197,7 +197,8 @@ def _run(study: Study, run: Run, device: torch.device, stop: Callable[[], bool])
         raise MMGLError("run.stopped_early", name=name)
     if run.has("best"):
         trainer.method.network.load_state_dict(run.load("best")[0])
-    trained = Trained(trainer.method.network, trainer.plan, trainer.device, trainer.checker.rows)
+    method = trainer.method
+    trained = Trained(method.network, trainer.plan, trainer.device, trainer.checker.rows, method.refines)
     file = _model_file(study, name) if finished else _free_file(study, f"{name}-stopped")
     keep(study, run, trained, checks, file)
     tell_verdict(study, run, trained, prepared, file, finished=finished)
