@@ -225,7 +225,7 @@ def sparse(image, labelmap):
 def test_gaps_are_asked_once(study, capsys):
     add(study, "sparse", sparse)
     question = one(study, "check.gaps", Severity.QUESTION)
-    assert "(Shell on 4 of 16 axial slices, Core on 2 of 16 axial slices)" in question.words
+    assert "(Shell on 4 of 16 axial slices; Core on 2 of 16 axial slices)" in question.words
     assert [choice.value for choice in question.choices] == ["slices", "everywhere"]
     assert study.read_labelmap(study.case("sparse")).min() == -1  # the default holds until it is answered
     folder = str(_saved(study))

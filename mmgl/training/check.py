@@ -158,13 +158,6 @@ def dice(found: Tensor, case: PreparedCase, structures: int) -> list[float]:
     return scores
 
 
-def dice_on_cases(
-    network: UNet, cases: Sequence[PreparedCase], plan: Plan, structures: int, device: torch.device
-) -> Rows:
-    """Return the Dice of each case and structure."""
-    return [dice(find(network, case, plan, device), case, structures) for case in cases]
-
-
 def means(rows: Rows) -> list[float]:
     """Return the mean Dice of each structure over the cases; NaN for one that is in none of them."""
     return [float(v) for v in torch.tensor(rows).nanmean(0)]

@@ -106,11 +106,11 @@ def _question(
 
 
 def _on_slices(ids: Sequence[int], slices: Mapping[int, str], names: Mapping[int, str]) -> str:
-    """Return words such as ``Aorta and Liver on 14 of 130 axial slices, Spleen on 9 of 130 axial slices``."""
+    """Return words such as ``Aorta and Liver on 14 of 130 axial slices; Spleen on 9 of 130 axial slices``."""
     alike: dict[str, list[str]] = {}
     for number in ids:
         alike.setdefault(slices[number], []).append(names[number])
-    return ", ".join(f"{_and(members)} on {where} slices" for where, members in alike.items())
+    return "; ".join(f"{_and(members)} on {where} slices" for where, members in alike.items())
 
 
 def _are(names: Sequence[str]) -> str:
