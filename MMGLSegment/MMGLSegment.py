@@ -110,7 +110,19 @@ class MMGLSegmentLogic(ScriptedLoadableModuleLogic):
         """Return the settings that are saved with the scene."""
         return MMGLSegmentParameterNode(ScriptedLoadableModuleLogic.getParameterNode(self))
 
-    def segment(self, volumeNode, model, device="auto", structures=None, wait=True, onEvent=None):
+    def segment(
+        self,
+        volumeNode,
+        model,
+        device="auto",
+        structures=None,
+        wait=True,
+        onEvent=None,
+        region=None,
+        doubt=False,
+        mirror=False,
+        refine=False,
+    ):
         """Segment a scan into a new segmentation node.
 
         Args:
@@ -119,8 +131,13 @@ class MMGLSegmentLogic(ScriptedLoadableModuleLogic):
             device: ``auto``, ``cpu`` or ``cuda``.
             structures: names of those wanted; all when None.
             wait: whether to return only when it is done. In a panel do not wait.
-            onEvent: called with ``{"event": "done", "node": ...}``, ``{"event": "cancelled", ...}`` or
-                ``{"event": "failed", "error": ..., "details": ...}``, from within ``poll``.
+            onEvent: called from within ``poll`` with ``{"event": "progress", "stage": ..., "share": ...,
+                "seconds_left": ...}`` now and then, and at the end with ``{"event": "done", "node": ..., "empty":
+                [names]}``, ``{"event": "cancelled", ...}`` or ``{"event": "failed", "error": ..., "details": ...}``.
+            region: a ``vtkMRMLMarkupsROINode``; only what lies in it is segmented, as it would be in the whole scan.
+            doubt: also make a volume that shows where to look twice.
+            mirror: average each slice with its mirror image; for models that were trained on mirrored slices.
+            refine: sharpen borders, for heart MR.
 
         Returns:
             The segmentation node; without waiting, a ``Segmenting``: call its ``poll()`` now and then until it is
@@ -131,34 +148,101 @@ class MMGLSegmentLogic(ScriptedLoadableModuleLogic):
         """
         from MMGLLib.segmenting import Segmenting
 
-        run = Segmenting(volumeNode, model, device, structures, onEvent)
-        if not wait:
-            return run
-        try:
-            while not run.poll():
-                time.sleep(0.05)
-        finally:
-            run.abandon()
-        if run.error is not None:
-            raise run.error
-        return run.node
+        settings = {"doubt": doubt, "mirror": mirror, "refine": refine}
+        run = Segmenting(volumeNode, model, device, structures, onEvent, roi=region, **settings)
+        return self._waited(run, wait, "node")
 
-    def addToTraining(self, segmentationNode, volumeNode, studyFolder, meanings=None):
-        """Add a scan with its corrected segmentation to a study, and return the name of the case.
+    def segmentSequence(
+        self,
+        volumeNode,
+        model,
+        device="auto",
+        structures=None,
+        wait=True,
+        onEvent=None,
+        mirror=False,
+        refine=False,
+    ):
+        """Segment all frames of a sequence into a sequence of segmentations that plays along with it.
+
+        Args:
+            volumeNode: the volume that shows the current frame of the sequence.
+            model, device, structures, wait, onEvent, mirror, refine: as for ``segment``.
+
+        Returns:
+            The segmentation node that shows the current frame; without waiting, a ``SegmentingFrames``, as ``segment``.
+
+        Raises:
+            MMGLError: with words that say what to do.
+        """
+        from MMGLLib.sequences import SegmentingFrames
+
+        run = SegmentingFrames(volumeNode, model, device, structures, onEvent, mirror=mirror, refine=refine)
+        return self._waited(run, wait, "node")
+
+    def segmentFolder(
+        self,
+        scansFolder,
+        resultsFolder,
+        model,
+        device="auto",
+        structures=None,
+        wait=True,
+        onEvent=None,
+        doubt=False,
+        mirror=False,
+        refine=False,
+    ):
+        """Segment all scans below a folder into another one, in a process that goes on when Slicer is closed.
+
+        Args:
+            scansFolder: NIfTI, NRRD, MetaImage, DICOM and others; only read.
+            resultsFolder: gets a ``.seg.nrrd`` for each scan and ``results.csv``; nothing in it is overwritten, and
+                the same call goes on where it was left.
+            model, device, structures, wait, onEvent, doubt, mirror, refine: as for ``segment``; ``progress`` has
+                ``done`` and ``of``, and ``done`` has ``output``, ``done`` and ``skipped`` (scan and reason).
+
+        Returns:
+            The path of the results; without waiting, a ``SegmentingFolder``, as ``segment``.
+
+        Raises:
+            MMGLError: with words that say what to do.
+        """
+        from MMGLLib.folders import SegmentingFolder
+
+        settings = {"doubt": doubt, "mirror": mirror, "refine": refine}
+        run = SegmentingFolder.start(scansFolder, resultsFolder, model, device, structures, onEvent, **settings)
+        return self._waited(run, wait, "output")
+
+    def addToTraining(self, segmentationNode, volumeNode, studyFolder, meanings=None, same=None, wait=True, onEvent=None):
+        """Add a scan with its corrected segmentation to a study.
 
         Args:
             segmentationNode: what is painted; it is marked as completed, and otherwise only read.
             volumeNode: the scan it is painted on; only read.
             studyFolder: of the study; the scan and the label are written into it as new files.
             meanings: from names of segments to names of structures of the study, for those it cannot know; an empty
-                name where a segment is not for training.
+                name where a segment is not for training, a new name for a new structure.
+            same: where the study has a case of this name: whether it is this scan and gets this label, or another one.
+            wait, onEvent: as for ``segment``; ``done`` has ``case`` and ``waiting``.
+
+        Returns:
+            The name of the case; without waiting, an ``AddingCase``, as ``segment``.
 
         Raises:
-            MMGLError: with words that say what to do.
+            MMGLError: with words that say what to do; ``label.unknown_structure`` and ``slicer.same_scan`` ask for
+                ``meanings`` and ``same``.
         """
-        from MMGLLib.training_cases import add_case
+        from MMGLLib.training_cases import AddingCase
 
-        return add_case(segmentationNode, volumeNode, studyFolder, meanings)
+        run = AddingCase(segmentationNode, volumeNode, studyFolder, meanings, same, onEvent)
+        return self._waited(run, wait, "case")
+
+    def _waited(self, run, wait, result):
+        """Return what a run makes, once it has; the run itself where nobody waits."""
+        if not wait:
+            return run
+        return run.finish()[result]
 
 
 class MMGLSegmentTest(ScriptedLoadableModuleTest):

@@ -12,7 +12,7 @@ from scenes import STRUCTURES, painted, to_ras, transform_of, turned, volume_of
 
 from mmgl.messages import MMGLError
 from mmgl.study import Study
-from MMGLLib import nodes, worker
+from MMGLLib import nodes, results, worker
 
 
 class LogicTest(BenchTest):
@@ -88,7 +88,7 @@ class SegmentTest(LogicTest):
 class AfterwardsTest(LogicTest):
     def test_a_result_is_edited_and_the_edit_undone(self):
         volume = volume_of()
-        node = nodes.new_segmentation(volume, painted(), STRUCTURES, "Result")
+        node = results.new_segmentation(volume, painted(), STRUCTURES, "Result")
         editor_node = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLSegmentEditorNode")
         editor = slicer.vtkSlicerSegmentEditorLogic()
         editor.SetMRMLScene(slicer.mrmlScene)
@@ -113,7 +113,7 @@ class AfterwardsTest(LogicTest):
             study.add_structure(structure.name, structure.colour, structure.terminology)
         study.save()
         volume = volume_of(name="Patient 7")
-        node = nodes.new_segmentation(volume, painted(), STRUCTURES, "Result")
+        node = results.new_segmentation(volume, painted(), STRUCTURES, "Result")
         name = self.logic.addToTraining(node, volume, study.folder)
         again = Study.open(study.folder)
         case = again.case(name)
@@ -129,7 +129,7 @@ class AfterwardsTest(LogicTest):
         study.add_structure("Aorta")
         study.save()
         volume = volume_of()
-        node = nodes.new_segmentation(volume, painted(), STRUCTURES, "Result")
+        node = results.new_segmentation(volume, painted(), STRUCTURES, "Result")
         with self.assertRaises(MMGLError) as raised:
             self.logic.addToTraining(node, volume, study.folder)
         self.assertEqual(raised.exception.key, "label.unknown_structure")
