@@ -57,6 +57,12 @@ def _segment(options: argparse.Namespace) -> int:
     return segment(options)
 
 
+def _worker(options: argparse.Namespace) -> None:
+    from mmgl.commands.worker import worker
+
+    worker(options)
+
+
 def _next(options: argparse.Namespace) -> None:
     from mmgl.commands.next_scan import next_scan
 
@@ -108,6 +114,7 @@ COMMANDS: dict[str, Callable[[argparse.Namespace], int | None]] = {
     **STUDY_COMMANDS,
     "train": run_train,
     "segment": _segment,
+    "worker": _worker,
     "next": _next,
     "evaluate": _evaluate,
     "demo": _demo,

@@ -27,6 +27,7 @@ def build_parser() -> argparse.ArgumentParser:
     _add_next(commands)
     _add_evaluate(commands)
     _add_demo(commands)
+    _add_worker(commands)
     return parser
 
 
@@ -178,6 +179,13 @@ def _add_segment(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
         "--shard", default="", metavar="2/8", help="this part of a folder; env: as torchrun or a SLURM array says"
     )
     segment.set_defaults(command="segment")
+
+
+def _add_worker(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    worker = commands.add_parser("worker")  # without help it is not listed: programs start it, not people
+    worker.add_argument("folder", type=Path)
+    worker.add_argument("--idle", type=float, required=True)
+    worker.set_defaults(command="worker")
 
 
 def _add_next(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:

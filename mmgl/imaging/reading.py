@@ -17,7 +17,7 @@ from mmgl.messages import MMGLError
 MOST = 1e30
 """Beyond this, numbers stop being intensities: their squares overflow."""
 
-__all__ = ["Header", "find_series", "read_case_scan", "read_frames", "read_header", "read_scan"]
+__all__ = ["Header", "check_numbers", "find_series", "read_case_scan", "read_frames", "read_header", "read_scan"]
 
 
 @dataclass(frozen=True)
@@ -69,7 +69,7 @@ def read_scan(path: Path, series: str | None = None) -> Scan:
     """
     file, array = read_series(path, series) if path.is_dir() else read_image(path)
     _refuse_sequence(file)
-    _check_numbers(path, array)
+    check_numbers(path, array)
     return Scan(array, file.grid, _modality(file))
 
 
@@ -86,7 +86,7 @@ def read_frames(path: Path) -> Iterator[Scan]:
     file, array = read_image(path, sequence=True)
     many = len(array) > file.channels or _is_list(file)
     for frame in array[:, None] if many else array[None]:
-        _check_numbers(path, frame)
+        check_numbers(path, frame)
         yield Scan(frame, file.grid, _modality(file))
 
 
@@ -131,8 +131,15 @@ def _modality(file: ImageFile) -> str:
     return "" if told in ("UNKNOWN", "OTHER") else told
 
 
-def _check_numbers(path: Path, array: Array) -> None:
-    """Refuse voxels that are not numbers, and an image in which nothing can be seen."""
+def check_numbers(path: Path | str, array: Array) -> None:
+    """Refuse voxels that are not numbers, and an image in which nothing can be seen.
+
+    Args:
+        path: of the image, or another name for it.
+
+    Raises:
+        MMGLError: ``scan.unreadable``, ``scan.not_numbers`` or ``scan.constant``.
+    """
     if np.iscomplexobj(array):
         raise MMGLError("scan.unreadable", path=path, reason="its voxels are complex numbers")
     smallest, largest = array.min(), array.max()

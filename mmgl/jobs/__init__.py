@@ -6,7 +6,9 @@ else connects the two, so either may end, and be started again, without the othe
 
 from mmgl.jobs.follow import Follower
 from mmgl.jobs.job import Job, Look, last_look
+from mmgl.jobs.order import Answer, Order
 from mmgl.jobs.queue import Queue, Turn
 from mmgl.jobs.record import Record
+from mmgl.jobs.worker import Worker
 
-__all__ = ["Follower", "Job", "Look", "Queue", "Record", "Turn", "last_look"]
+__all__ = ["Answer", "Follower", "Job", "Look", "Order", "Queue", "Record", "Turn", "Worker", "last_look"]

@@ -74,28 +74,59 @@ def runs(pid: int, born: str) -> bool:
 
 
 def start_alone(
-    command: Sequence[str], log: Path, environment: Mapping[str, str] | None = None
+    command: Sequence[str],
+    log: Path,
+    environment: Mapping[str, str] | None = None,
+    *,
+    folder: Path | None = None,
+    listens: bool = False,
 ) -> subprocess.Popen[bytes]:
-    """Start a process that outlives this one, in a group of its own, and return it.
+    """Start a process in a group of its own, which Ctrl-C and the end of this one do not reach, and return it.
 
-    It reads nothing, and what it prints goes to the end of the file ``log``, so that no pipe can fill up or break.
+    What it prints goes to the end of the file ``log``, so that no pipe from it can fill up or break.
 
     Args:
         command: the program and its arguments, handed over one by one, whatever characters they hold.
         log: its folder is made.
         environment: that of this process unless given.
+        folder: it works in; that of this process unless given.
+        listens: whether it reads what is written to its ``stdin``, and so notices when this process is gone; it reads
+            nothing otherwise.
     """
     log.parent.mkdir(parents=True, exist_ok=True)
     environment = {**(os.environ if environment is None else environment), OWN_GROUP: "1"}
     with log.open("ab") as output:
-        if sys.platform == "win32":
-            flags = subprocess.CREATE_NEW_PROCESS_GROUP | subprocess.CREATE_NO_WINDOW
-            return subprocess.Popen(
-                command, stdin=subprocess.DEVNULL, stdout=output, stderr=output, env=environment, creationflags=flags
-            )
         return subprocess.Popen(
-            command, stdin=subprocess.DEVNULL, stdout=output, stderr=output, env=environment, start_new_session=True
+            command,
+            bufsize=0,
+            stdin=subprocess.PIPE if listens else subprocess.DEVNULL,
+            stdout=output,
+            stderr=output,
+            env=environment,
+            cwd=folder,
+            start_new_session=sys.platform != "win32",
+            creationflags=_windows_flags(),
         )
+
+
+def _windows_flags() -> int:
+    """Return what Windows needs to be told: no window, and a group of its own."""
+    if sys.platform == "win32":
+        return subprocess.CREATE_NO_WINDOW | subprocess.CREATE_NEW_PROCESS_GROUP
+    return 0
+
+
+def end_now(process: subprocess.Popen[bytes]) -> None:
+    """End a process of ``start_alone``, and all that it has started, by force and without waiting for it."""
+    if process.poll() is not None:
+        return
+    if sys.platform == "win32":
+        command = ["taskkill", "/PID", str(process.pid), "/T", "/F"]
+        quiet = subprocess.DEVNULL
+        subprocess.Popen(command, stdin=quiet, stdout=quiet, stderr=quiet, creationflags=_windows_flags())
+        return
+    with suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)
 
 
 def end_tree(pid: int, born: str, *, own_group: bool, at_once: bool = False) -> None:

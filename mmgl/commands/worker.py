@@ -1,0 +1,55 @@
+"""``mmgl worker``: what a ``mmgl.jobs.Worker`` starts. It is not for people."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import threading
+from pathlib import Path
+from queue import Empty, SimpleQueue
+from typing import TYPE_CHECKING
+
+from mmgl.files import read_json
+from mmgl.jobs import scratch
+from mmgl.jobs.exchange import ORDER, Wish, tell
+from mmgl.messages import MMGLError
+
+if TYPE_CHECKING:
+    from mmgl.inference.serving import Serving
+
+INPUT = 0
+"""The descriptor of the standard input; reading it past Python's own buffer leaves no lock behind at the end."""
+
+
+def worker(options: argparse.Namespace) -> None:
+    """Do one order after the other, until none comes for long or the process that gives them is gone."""
+    orders: SimpleQueue[int] = SimpleQueue()
+    threading.Thread(target=_listen, args=(options.folder, orders), daemon=True).start()
+    serving: Serving | None = None
+    while True:
+        try:
+            number = orders.get(timeout=options.idle)
+        except Empty:
+            return
+        folder = options.folder / f"order-{number}"
+        try:
+            wish = Wish.from_json(read_json(folder / ORDER))
+            if serving is None:
+                from mmgl.inference.serving import Serving
+
+                serving = Serving()
+            serving.serve(wish, folder)
+        except MMGLError as error:
+            parameters = {k: v if isinstance(v, int | float) else str(v) for k, v in error.parameters.items()}
+            tell(folder, "failed", key=error.key, parameters=parameters)
+
+
+def _listen(folder: Path, orders: SimpleQueue[int]) -> None:
+    """Pass on the numbers of orders, also while one is at work; end this process when nobody can give any more."""
+    line = b""
+    while data := os.read(INPUT, 4096):
+        *numbers, line = (line + data).split(b"\n")
+        for number in numbers:
+            orders.put(int(number))
+    scratch.leave(folder)
+    os._exit(0)
