@@ -3,59 +3,68 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 import slicer
 import vtk
 
-from mmgl.data.plan import PLANES, Plan
 from mmgl.imaging.grid import Array
-from MMGLLib.nodes import grid_of, to_ras
+from MMGLLib.nodes import to_ras
 from MMGLLib.results import Making, new_scalars, place_in_hierarchy, slabs
 
 ROLE = "MMGLDoubt"
 """With it a segmentation refers to its doubt, also in a saved scene."""
 
-PLACES = "MMGL.DoubtfulSlices"
+SLICES = "MMGL.DoubtfulSlices"
 SURE = 0.8
-"""Bits of entropy from which a voxel counts: about 3 to 1 for what was found."""
-
-WORST, APART = 5, 2
-"""Slices that are named, at most, and how many slices two of them are apart, at least."""
+"""Bits of entropy from which a voxel counts as doubtful: about 3 to 1 for what was found."""
 
 LOW, HIGH = (255, 176, 0), (220, 38, 127)
 """Colours of some and of much doubt, which differ for the colour-blind, too."""
 
 
-def making_doubt(segmentation: Any, volume: Any, doubt: Array, plan: Plan) -> Making[Any]:
-    """Make a volume node of a map of doubt (z, y, x; 0 to 1) and let the segmentation refer to it."""
-    axis = grid_of(volume).reorientation().axes[PLANES.index(plan.planes[0])]
+def keep_slices(segmentation: Any, slices: Sequence[dict[str, Any]], shape: Sequence[int]) -> None:
+    """Let a segmentation node know its doubtful slices, the worst first.
+
+    Args:
+        segmentation: the node of the result.
+        slices: as ``Request.slices`` has them.
+        shape: of the scan (z, y, x).
+    """
+    middle = [(n - 1) / 2 for n in shape]
+    told = [
+        {"structure": s["structure"], "voxel": [s["index"] if a == s["axis"] else middle[a] for a in range(3)]}
+        for s in slices
+    ]
+    segmentation.SetAttribute(SLICES, json.dumps(told))
+
+
+def making_doubt(segmentation: Any, volume: Any, doubt: Array) -> Making[Any]:
+    """Make a volume node of a map of doubt (z, y, x; bits), and let the segmentation node refer to it."""
     scalars, voxels = new_scalars(doubt.shape, vtk.vtkFloatArray)
-    doubtful = np.zeros((doubt.shape[axis], 4))  # of each slice the voxels that count, and the sums of their z, y, x
     for slab in slabs(doubt.shape):
-        voxels[slab] = doubt[slab]
-        where = np.nonzero(voxels[slab] > SURE)
-        where = (where[0] + slab.start, *where[1:])
-        for column, weights in enumerate((None, *where)):
-            doubtful[:, column] += np.bincount(where[axis], weights, len(doubtful))
+        np.clip(doubt[slab], 0, 1, out=voxels[slab])
         yield
     node = _volume_node(volume, scalars, doubt.shape)
-    node.SetAttribute(PLACES, json.dumps(_worst(doubtful)))
     segmentation.SetNodeReferenceID(ROLE, node.GetID())
+    slices = json.loads(segmentation.GetAttribute(SLICES) or "[]")
+    for one in slices:
+        one["voxel"] = _middle(one["voxel"], doubt)
+    segmentation.SetAttribute(SLICES, json.dumps(slices))
     return node
 
 
-def _worst(doubtful: Array) -> list[list[float]]:
-    """Return the middle z, y, x of what is doubtful in the worst slices, the worst first."""
-    places: list[tuple[int, list[float]]] = []
-    for index in np.argsort(-doubtful[:, 0], kind="stable").tolist():
-        count, *sums = doubtful[index].tolist()
-        if not count or len(places) == WORST:
-            break
-        if all(abs(index - other) > APART for other, _ in places):
-            places.append((index, [round(total / count, 2) for total in sums]))
-    return [place for _, place in places]
+def _middle(voxel: list[float], doubt: Array) -> list[float]:
+    """Return the middle (z, y, x) of what is doubtful in the slice of a voxel that names it by a whole number."""
+    axis = next((a for a in range(3) if isinstance(voxel[a], int)), 0)
+    index = int(voxel[axis])
+    rows = np.nonzero(doubt.take(index, axis=axis) > SURE)
+    if not rows[0].size:
+        return voxel
+    others = iter(round(float(row.mean()), 2) for row in rows)
+    return [index if a == axis else next(others) for a in range(3)]
 
 
 def _volume_node(volume: Any, scalars: Any, shape: tuple[int, ...]) -> Any:
@@ -105,11 +114,14 @@ class Overlay:
 
     Args:
         segmentation: the node of the result; may be None.
+        volume: the volume node it lies on; may be None.
     """
 
-    def __init__(self, segmentation: Any) -> None:
+    def __init__(self, segmentation: Any, volume: Any) -> None:
+        self.segmentation, self.volume = segmentation, volume
         self.node = segmentation.GetNodeReference(ROLE) if segmentation is not None else None
-        self.places: list[list[float]] = json.loads((self.node and self.node.GetAttribute(PLACES)) or "[]")
+        told = (segmentation and segmentation.GetAttribute(SLICES)) or "[]"
+        self.slices: list[dict[str, Any]] = json.loads(told)
         self._next = 0
         self._before: list[tuple[Any, str, float]] = []
 
@@ -141,21 +153,22 @@ class Overlay:
         if self.node is not None and self.node.GetScene() is not None:
             self.hide()
             slicer.mrmlScene.RemoveNode(self.node)
-        self.node, self.places = None, []
+        self.node = None
 
-    def jump(self) -> int:
-        """Show the next doubtful slice in all slice views, and return which one it is, from 1; 0 where there is none.
+    def jump(self) -> tuple[int, str]:
+        """Show the next doubtful slice in all slice views; after the last one the first comes again.
 
-        After the last one the first comes again.
+        Returns:
+            Which one it is, from 1, and its most doubtful structure; 0 and nothing where there is none.
         """
-        if self.node is None or self.node.GetScene() is None or not self.places:
-            return 0
-        number, self._next = self._next + 1, (self._next + 1) % len(self.places)
-        z, y, x = self.places[number - 1]
-        point = to_ras(self.node) @ (x, y, z, 1)
+        if self.volume is None or self.volume.GetScene() is None or not self.slices:
+            return 0, ""
+        number, self._next = self._next + 1, (self._next + 1) % len(self.slices)
+        z, y, x = self.slices[number - 1]["voxel"]
+        point = to_ras(self.volume) @ (x, y, z, 1)
         for view in slicer.util.getNodesByClass("vtkMRMLSliceNode"):
             view.JumpSliceByOffsetting(*point[:3])
-        return number
+        return number, self.slices[number - 1]["structure"]
 
 
 def _layers() -> list[Any]:

@@ -16,8 +16,14 @@ from MMGLLib.runs import Event, Run
 from MMGLLib.segmenting import checked_model
 from MMGLLib.worker import command, environment
 
-OPTIONS = ("mirror", "refine", "finer", "doubt")
-"""Settings that the command line has as switches of the same name."""
+OPTIONS = {
+    "mirror": ["--mirror"],
+    "refine": ["--refine"],
+    "finer": ["--finer"],
+    "doubt_map": ["--doubt"],
+    "tidy": ["--largest-piece", "--fill-holes"],
+}
+"""Settings as the command line has them."""
 
 
 class SegmentingFolder(Run):
@@ -53,7 +59,7 @@ class SegmentingFolder(Run):
             output: the folder of the results, which go on where they were left; nothing in it is overwritten.
             model, device, structures: as for ``Segmenting``.
             on_event: as for ``Run``.
-            settings: ``mirror``, ``refine``, ``finer`` or ``doubt``.
+            settings: as for ``Segmenting``.
 
         Raises:
             MMGLError: ``slicer.no_folder``, ``slicer.no_results``, ``segment.same_folder``, or the model cannot be
@@ -71,7 +77,7 @@ class SegmentingFolder(Run):
         arguments = ["segment", str(model), str(scans), "--output", str(output), "--device", device]
         arguments += ["--record", str(folder)]
         arguments += ["--structures", *structures] if structures is not None else []
-        arguments += [f"--{name}" for name in OPTIONS if settings.get(name)]
+        arguments += [option for name, options in OPTIONS.items() if settings.get(name) for option in options]
         program = command()
         Job.start(folder, arguments, python=program[0], environment=environment())
         return SegmentingFolder(folder, on_event)

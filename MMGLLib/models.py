@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from mmgl.imaging.grid import Grid
+from MMGLLib import nodes
 from MMGLLib.messages import MMGLError
 
 if TYPE_CHECKING:
@@ -61,6 +62,16 @@ def models_of_study(folder: str | Path) -> list[str]:
     return [str(file) for file in found]
 
 
+def models_there(path: str | Path) -> list[str]:
+    """Return the model files at a path that was added once: a file, or those of a study; none where it is gone."""
+    if not Path(path).is_dir():
+        return [str(path)]
+    try:
+        return models_of_study(path)
+    except MMGLError:
+        return []
+
+
 def study_of(model: str | Path) -> str:
     """Return the folder of the study that a model file lies in, or an empty string."""
     folder = Path(model).parent.parent
@@ -100,6 +111,15 @@ def fit(card: Card, grid: Grid, channels: int, modality: str = "") -> str:
     if len(learned) == 3 and (np.array(spacing) / learned).max() > COARSER:
         return "Check the result: this scan has thicker slices or larger voxels than the training scans."
     return ""
+
+
+def fit_of(card: Card, volume: Any) -> str:
+    """Return what speaks against a model for a volume node, by its header alone.
+
+    Raises:
+        MMGLError: as ``nodes.grid_of``.
+    """
+    return fit(card, nodes.grid_of(volume), channels_of(volume), nodes.modality_of(volume))
 
 
 def channels_of(volume: Any) -> int:

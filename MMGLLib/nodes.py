@@ -55,7 +55,7 @@ def scan_of(volume: Any, shown_by: Any = None) -> Scan:
     voxels = vtk_to_numpy(image.GetPointData().GetScalars()).reshape(*size, channels)
     shown_by = volume if shown_by is None else shown_by
     grid = _grid(to_ras(volume, shown_by), image.GetDimensions(), shown_by)
-    return Scan(np.moveaxis(voxels, -1, 0), grid, _modality(shown_by))
+    return Scan(np.moveaxis(voxels, -1, 0), grid, modality_of(shown_by))
 
 
 def grid_of(volume: Any) -> Grid:
@@ -126,7 +126,12 @@ def _placed(layer: Any, node: Any, grid: Grid) -> Array:
     return place(Segmentation(unsigned, own, ()), grid, Path(node.GetName())).layers[0]
 
 
-def _modality(volume: Any) -> str:
+def reference_of(node: Any) -> Any:
+    """Return the volume node that a segmentation node lies on, or None."""
+    return node.GetNodeReference(slicer.vtkMRMLSegmentationNode.GetReferenceImageGeometryReferenceRole())
+
+
+def modality_of(volume: Any) -> str:
     """Return the modality as DICOM writes it, or an empty string."""
     hierarchy = slicer.vtkMRMLSubjectHierarchyNode.GetSubjectHierarchyNode(volume.GetScene())
     item = hierarchy.GetItemByDataNode(volume)

@@ -18,6 +18,10 @@ from mmgl.imaging.grid import Array
 from mmgl.structures import Structure
 
 BINARY = slicer.vtkSegmentationConverter.GetSegmentationBinaryLabelmapRepresentationName()
+_SURFACE = slicer.vtkSegmentationConverter.GetSegmentationClosedSurfaceRepresentationName()
+FACES = 60_000
+"""Faces of voxels up to which surfaces are made without being asked for: a second or less in all."""
+
 SLAB = 2_000_000
 """Voxels in one step, a few milliseconds each."""
 
@@ -49,7 +53,12 @@ def new_segmentation(
 
 
 def making_segmentation(
-    volume: Any, labelmap: Array, structures: Sequence[Structure], name: str, numbers: Array | None = None
+    volume: Any,
+    labelmap: Array,
+    structures: Sequence[Structure],
+    name: str,
+    numbers: Array | None = None,
+    finer: Array | None = None,
 ) -> Making[tuple[Any, list[str]]]:
     """Make a new segmentation node on a volume, only as large as what was found, which appears in one step.
 
@@ -61,8 +70,9 @@ def making_segmentation(
         structures: become the segments, empty ones included, with their names, colours and terminology.
         name: of the node; made unique in the scene.
         numbers: for each value of the labelmap i + 1 for ``structures[i]``, or 0; those values themselves unless given.
+        finer: where its voxels are others than those of the volume, the 4 x 4 matrix from its x, y, z to theirs.
     """
-    layer, found = yield from making_layer(volume, labelmap, numbers)
+    layer, found = yield from making_layer(volume, labelmap, numbers, finer)
     segmentation = slicer.vtkSegmentation()
     segmentation.SetSourceRepresentationName(BINARY)
     add_segments(segmentation, layer, structures)
@@ -95,7 +105,9 @@ def add_segments(segmentation: Any, layer: Any, structures: Sequence[Structure])
         segmentation.AddSegment(segment, f"Segment_{structure.id}")
 
 
-def making_layer(volume: Any, labelmap: Array, numbers: Array | None = None) -> Making[tuple[Any, set[int]]]:
+def making_layer(
+    volume: Any, labelmap: Array, numbers: Array | None = None, finer: Array | None = None
+) -> Making[tuple[Any, set[int]]]:
     """Make the painted part of a labelmap an image on the voxels of a volume; one empty voxel where nothing is.
 
     Returns the image and the values in it.
@@ -115,6 +127,11 @@ def making_layer(volume: Any, labelmap: Array, numbers: Array | None = None) -> 
     layer.SetExtent([bound for s in reversed(box) for bound in (s.start, s.stop - 1)])
     layer.GetPointData().SetScalars(scalars)
     volume.GetIJKToRASMatrix(matrix)
+    if finer is not None:
+        own, other = vtk.vtkMatrix4x4(), matrix
+        own.DeepCopy(np.asarray(finer, float).ravel())
+        matrix = vtk.vtkMatrix4x4()
+        vtk.vtkMatrix4x4.Multiply4x4(other, own, matrix)
     layer.SetGeometryFromImageToWorldMatrix(matrix)
     return layer, found
 
@@ -149,3 +166,46 @@ def place_in_hierarchy(node: Any, volume: Any) -> None:
     if beside:
         parent = hierarchy.GetItemParent(beside)
         hierarchy.SetItemParent(item, parent) if item else hierarchy.CreateItem(parent, node)
+
+
+def making_surfaces(node: Any) -> Making[bool]:
+    """Make the surfaces of a segmentation node, one segment in each step, and return whether it shows all of them.
+
+    A surface of many faces takes Slicer long. Where there is one the surfaces are left to the button *Show 3D*.
+    """
+    segmentation, surface = node.GetSegmentation(), _SURFACE
+    segments = [segmentation.GetNthSegment(i) for i in range(segmentation.GetNumberOfSegments())]
+    for layer in {segment.GetRepresentation(BINARY) for segment in segments}:
+        voxels = vtk_to_numpy(layer.GetPointData().GetScalars()).reshape(layer.GetDimensions()[::-1])
+        faces = yield from _faces(voxels)
+        if faces > FACES:
+            return False
+    made = []
+    for segment in segments:
+        alone, copy = slicer.vtkSegmentation(), slicer.vtkSegment()
+        alone.SetSourceRepresentationName(BINARY)
+        alone.CopyConversionParameters(segmentation)
+        copy.SetLabelValue(segment.GetLabelValue())
+        copy.AddRepresentation(BINARY, segment.GetRepresentation(BINARY))
+        alone.AddSegment(copy, "alone")
+        alone.CreateRepresentation(surface)
+        made.append(copy.GetRepresentation(surface))
+        yield
+    if node.GetScene() is None:
+        return False
+    for segment, shape in zip(segments, made, strict=True):
+        segment.AddRepresentation(surface, shape)
+    segmentation.InvokeEvent(segmentation.ContainedRepresentationNamesModified)
+    node.GetDisplayNode().SetPreferredDisplayRepresentationName3D(surface)
+    return True
+
+
+def _faces(voxels: Array) -> Making[int]:
+    """Return how many faces of voxels lie between different values."""
+    count = 0
+    for slab in slabs(voxels.shape):
+        part = voxels[slab.start : slab.stop + 1]
+        for axis in range(3):
+            count += int(np.count_nonzero(np.diff(part, axis=axis)))
+            yield
+    return count

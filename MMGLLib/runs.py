@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
+import traceback
 from collections.abc import Callable, Generator
 from typing import Any
 
@@ -31,6 +32,7 @@ class Run:
         self.error: MMGLError | None = None
         self.details, self.ended = "", False
         self.last: Event = {}
+        self.scene: Any = None  # where it ends with a scene
         self._on_event = on_event
         self._steps: Generator[None, None, Event] | None = None
 
@@ -55,6 +57,10 @@ class Run:
             self._end(end.value)
         except MMGLError as error:
             self._fail(error)
+        except Exception as error:  # a fault of ours must not leave the panel waiting for ever
+            self.details = traceback.format_exc()
+            logging.exception("MMGL")
+            self._fail(MMGLError("job.fault", fault=f"{type(error).__name__}: {error}"))
         return True
 
     @property

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import slicer
 
+from mmgl.imaging.grid import Array, Grid
 from MMGLLib import doubt, models, nodes, regions, results
 from MMGLLib.messages import MMGLError
 from MMGLLib.runs import Event, Run
@@ -16,7 +17,10 @@ from MMGLLib.worker import Request
 
 
 class Segmenting(Run):
-    """Segments a volume node with a model, without waiting. The event ``done`` has ``node`` and ``empty``.
+    """Segments a volume node with a model, without waiting.
+
+    The event ``done`` has ``node``, ``empty`` (names of structures that were not found), ``check`` (names of those to
+    look at twice) and ``told`` (what may spoil the result or was changed in it, in words).
 
     Args:
         volume: the volume node; it is only read.
@@ -25,7 +29,9 @@ class Segmenting(Run):
         structures: names of those wanted; all when None.
         on_event: as for ``Run``.
         roi: a region of interest (``vtkMRMLMarkupsROINode``); the whole scan when None.
-        settings: ``doubt``, ``mirror``, ``refine`` and others that ``Request`` takes.
+        surfaces: whether the result is shown in 3-D, where that does not take long.
+        settings: ``doubt_map``, ``mirror``, ``refine``, ``finer`` and ``tidy`` (the largest piece of each structure,
+            its holes filled), true or false.
 
     Raises:
         MMGLError: the scan or the model cannot be used.
@@ -39,6 +45,7 @@ class Segmenting(Run):
         structures: Sequence[str] | None = None,
         on_event: Callable[[Event], None] | None = None,
         roi: Any = None,
+        surfaces: bool = False,
         **settings: Any,
     ) -> None:
         super().__init__(on_event)
@@ -47,8 +54,8 @@ class Segmenting(Run):
         self.node: Any = None
         self.scene = volume.GetScene()
         self.volume = volume
-        self._wanted = structures
-        asked = request_settings(structures, regions.region_of(roi, volume), settings)
+        self._wanted, self._grid, self._surfaces = structures, scan.grid, surfaces
+        asked = request_settings(self.card, structures, settings, regions.region_of(roi, volume))
         self._request = Request(scan, self.model, volume.GetName(), device, **asked)
 
     @property
@@ -70,22 +77,29 @@ class Segmenting(Run):
         """Wait for the result, and make the nodes that show it."""
         yield from followed(self._request, self.tell)
         self.details = self._request.details()
-        labelmap = self._request.result()
-        self._require_scan(labelmap.shape)
+        labelmap, request = self._request.result(), self._request
+        self._require_scan()
+        self.tell({"event": "progress", "stage": "progress.finishing", "share": 1.0, "seconds_left": None})
         numbers, structures = numbering(self.card.structures, self._wanted)
         name = f"{self.volume.GetName()} – {self.model.stem}"
-        self.node, empty = yield from results.making_segmentation(self.volume, labelmap, structures, name, numbers)
-        uncertain = self._request.doubt()
+        finer = np.linalg.inv(affine(self._grid)) @ affine(request.grid) if request.grid != self._grid else None
+        making = results.making_segmentation(self.volume, labelmap, structures, name, numbers, finer)
+        self.node, empty = yield from making
+        doubt.keep_slices(self.node, request.slices, self._grid.size)
+        uncertain = request.doubt()
         if uncertain is not None:
-            yield from doubt.making_doubt(self.node, self.volume, uncertain, self.card.plan)
-        return {"event": "done", "node": self.node, "empty": empty}
+            yield from doubt.making_doubt(self.node, self.volume, uncertain)
+        if self._surfaces:
+            yield from results.making_surfaces(self.node)
+        told = [finding.words for finding in (*request.fit, *request.findings)]
+        return {"event": "done", "node": self.node, "empty": empty, "check": request.flags, "told": told}
 
-    def _require_scan(self, shape: tuple[int, ...]) -> None:
+    def _require_scan(self) -> None:
         """Refuse to show a result on what is not the scan any more."""
         volume = self.volume
         if volume.GetScene() is not self.scene or self.scene is not slicer.mrmlScene:
             raise MMGLError("slicer.scan_gone")
-        if volume.GetImageData() is None or volume.GetImageData().GetDimensions()[::-1] != shape:
+        if volume.GetImageData() is None or volume.GetImageData().GetDimensions()[::-1] != self._grid.size:
             raise MMGLError("slicer.scan_changed", name=volume.GetName())
 
 
@@ -105,11 +119,24 @@ def checked_model(model: str | Path, structures: Sequence[str] | None) -> tuple[
     return card, Path(model).resolve()
 
 
-def request_settings(structures: Sequence[str] | None, region: Any, settings: dict[str, Any]) -> dict[str, Any]:
-    """Return the settings of a request that are not as usual."""
-    asked = {name: value for name, value in settings.items() if value}
+def affine(grid: Grid) -> Array:
+    """Return the 4 x 4 matrix from voxels (x, y, z) of a grid to LPS."""
+    matrix = np.eye(4)
+    matrix[:3, :3] = (np.array(grid.directions) * grid.spacing)[::-1, ::-1]
+    matrix[:3, 3] = grid.origin[::-1]
+    return matrix
+
+
+def request_settings(
+    card: Any, structures: Sequence[str] | None, settings: dict[str, Any], region: Any = None
+) -> dict[str, Any]:
+    """Return the settings of a request that are not as usual; ``tidy`` means all structures that are wanted."""
+    asked = {name: True for name in ("doubt_map", "mirror", "refine", "finer") if settings.get(name)}
+    wanted = list(structures) if structures is not None else [structure.name for structure in card.structures]
     if structures is not None:
-        asked["structures"] = tuple(structures)
+        asked["structures"] = wanted
+    if settings.get("tidy"):
+        asked["largest"] = asked["filled"] = wanted
     return asked if region is None else {**asked, "region": region}
 
 

@@ -34,7 +34,8 @@ class SegmentingFrames(Run):
 
     Args:
         volume: the volume node that shows the current frame; it and the sequence are only read.
-        model, device, structures, on_event, settings: as for ``Segmenting``; there is no doubt of a sequence.
+        model, device, structures, on_event: as for ``Segmenting``.
+        settings: ``mirror``, ``refine`` and ``tidy``, true or false.
 
     Raises:
         MMGLError: ``slicer.no_sequence``, ``slicer.frames_missing``, or the model cannot be used.
@@ -61,7 +62,7 @@ class SegmentingFrames(Run):
         self.card, self.model = checked_model(model, structures)
         self.volume, self.scene, self.node = volume, volume.GetScene(), None
         self._wanted, self._device = structures, device
-        self._settings = request_settings(structures, None, settings)
+        self._settings = request_settings(self.card, structures, settings)
         self._request: Any = None
         self._cancelled = False
         nodes.scan_of(volume)  # what is wrong with it is told at once

@@ -4,6 +4,8 @@ From the Python console, also without a main window:
 
     from MMGLSegment import MMGLSegmentLogic
     node = MMGLSegmentLogic().segment(volumeNode, "heart.mmgl")
+    node = MMGLSegmentLogic().segmentSequence(volumeNode, "heart.mmgl")
+    MMGLSegmentLogic().segmentFolder("scans", "results", "heart.mmgl")
 """
 
 import sys
@@ -12,10 +14,10 @@ from pathlib import Path
 from typing import Annotated
 
 import slicer
-from slicer import vtkMRMLScalarVolumeNode, vtkMRMLSegmentationNode
+from slicer import vtkMRMLMarkupsROINode, vtkMRMLScalarVolumeNode, vtkMRMLSegmentationNode
 from slicer.i18n import tr as _
 from slicer.i18n import translate
-from slicer.parameterNodeWrapper import Choice, parameterNodeWrapper
+from slicer.parameterNodeWrapper import Choice, Default, parameterNodeWrapper
 from slicer.ScriptedLoadableModule import (
     ScriptedLoadableModule,
     ScriptedLoadableModuleLogic,
@@ -44,6 +46,16 @@ class MMGLSegment(ScriptedLoadableModule):
         )
         parent.helpText += self.getDefaultModuleDocumentationLink()
         parent.acknowledgementText = _("Not a medical device. See the README for the papers whose methods it uses.")
+        slicer.app.connect("startupCompleted()", registerSampleData)
+
+
+def registerSampleData():
+    """Offer a heart that needs no download: a phantom, drawn on this computer."""
+    import SampleData
+
+    from MMGLSegmentLib import samples
+
+    samples.register(SampleData, Path(__file__).parent / "Resources")
 
 
 @parameterNodeWrapper
@@ -54,6 +66,14 @@ class MMGLSegmentParameterNode:
     result: vtkMRMLSegmentationNode
     model: str
     device: Annotated[str, Choice(["auto", "cpu", "cuda"])]
+    region: vtkMRMLMarkupsROINode
+    leftOut: str  # names of structures, one a line
+    doubt: Annotated[bool, Default(True)]
+    mirror: bool
+    refine: bool
+    finer: bool
+    tidy: bool
+    frames: bool
 
 
 class MMGLSegmentWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
@@ -78,12 +98,15 @@ class MMGLSegmentWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         self.addObserver(slicer.mrmlScene, slicer.mrmlScene.StartCloseEvent, self.onSceneStartClose)
         self.addObserver(slicer.mrmlScene, slicer.mrmlScene.EndCloseEvent, self.onSceneEndClose)
         self.addObserver(slicer.mrmlScene, slicer.mrmlScene.EndImportEvent, self.onSceneEndClose)
+        self.addObserver(slicer.mrmlScene, slicer.mrmlScene.NodeRemovedEvent, self.onNodeRemoved)
+        slicer.app.connect("aboutToQuit()", self.cleanup)
         self.panel.follow(self.logic.getParameterNode())
 
     def cleanup(self):
         """Leave nothing behind: no process, no timer, no observer."""
         self.removeObservers()
         if self.panel is not None:
+            slicer.app.disconnect("aboutToQuit()", self.cleanup)
             self.panel.close()
             self.panel = None
 
@@ -102,6 +125,10 @@ class MMGLSegmentWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         """Begin again with what the scene has now."""
         self.panel.follow(self.logic.getParameterNode())
 
+    def onNodeRemoved(self, caller, event):
+        """Show no result that is gone."""
+        self.panel.onNodeRemoved()
+
 
 class MMGLSegmentLogic(ScriptedLoadableModuleLogic):
     """Segmenting from the console and from other modules; works without a main window and never opens a dialog."""
@@ -111,17 +138,7 @@ class MMGLSegmentLogic(ScriptedLoadableModuleLogic):
         return MMGLSegmentParameterNode(ScriptedLoadableModuleLogic.getParameterNode(self))
 
     def segment(
-        self,
-        volumeNode,
-        model,
-        device="auto",
-        structures=None,
-        wait=True,
-        onEvent=None,
-        region=None,
-        doubt=False,
-        mirror=False,
-        refine=False,
+        self, volumeNode, model, device="auto", structures=None, wait=True, onEvent=None, region=None, **settings
     ):
         """Segment a scan into a new segmentation node.
 
@@ -131,13 +148,15 @@ class MMGLSegmentLogic(ScriptedLoadableModuleLogic):
             device: ``auto``, ``cpu`` or ``cuda``.
             structures: names of those wanted; all when None.
             wait: whether to return only when it is done. In a panel do not wait.
-            onEvent: called from within ``poll`` with ``{"event": "progress", "stage": ..., "share": ...,
-                "seconds_left": ...}`` now and then, and at the end with ``{"event": "done", "node": ..., "empty":
-                [names]}``, ``{"event": "cancelled", ...}`` or ``{"event": "failed", "error": ..., "details": ...}``.
+            onEvent: called from within ``poll`` with ``{"event": "progress", "stage", "share", "seconds_left"}`` now
+                and then, and at the end with ``{"event": "done", "node", "empty", "check", "told"}``,
+                ``{"event": "cancelled", "error"}`` or ``{"event": "failed", "error", "details"}``.
             region: a ``vtkMRMLMarkupsROINode``; only what lies in it is segmented, as it would be in the whole scan.
-            doubt: also make a volume that shows where to look twice.
-            mirror: average each slice with its mirror image; for models that were trained on mirrored slices.
-            refine: sharpen borders, for heart MR.
+            settings: true or false, all false unless given: ``doubt`` also makes a volume that shows where to look
+                twice, ``mirror`` averages each slice with its mirror image (for models trained on mirrored slices),
+                ``refine`` sharpens borders (for heart MR), ``finer`` makes surfaces smooth across thick slices,
+                ``tidy`` keeps the largest piece of each structure and fills its holes, ``surfaces`` shows the result in
+                3-D where that does not take long.
 
         Returns:
             The segmentation node; without waiting, a ``Segmenting``: call its ``poll()`` now and then until it is
@@ -148,50 +167,32 @@ class MMGLSegmentLogic(ScriptedLoadableModuleLogic):
         """
         from MMGLLib.segmenting import Segmenting
 
-        settings = {"doubt": doubt, "mirror": mirror, "refine": refine}
-        run = Segmenting(volumeNode, model, device, structures, onEvent, roi=region, **settings)
-        return self._waited(run, wait, "node")
+        run = Segmenting(volumeNode, model, device, structures, onEvent, roi=region, **_named(settings))
+        return _waited(run, wait, "node")
 
     def segmentSequence(
-        self,
-        volumeNode,
-        model,
-        device="auto",
-        structures=None,
-        wait=True,
-        onEvent=None,
-        mirror=False,
-        refine=False,
+        self, volumeNode, model, device="auto", structures=None, wait=True, onEvent=None, **settings
     ):
         """Segment all frames of a sequence into a sequence of segmentations that plays along with it.
 
         Args:
             volumeNode: the volume that shows the current frame of the sequence.
-            model, device, structures, wait, onEvent, mirror, refine: as for ``segment``.
+            model, device, structures, wait, onEvent: as for ``segment``.
+            settings: ``mirror``, ``refine`` and ``tidy``, as for ``segment``.
 
         Returns:
-            The segmentation node that shows the current frame; without waiting, a ``SegmentingFrames``, as ``segment``.
+            The segmentation node that shows the current frame; without waiting a ``SegmentingFrames``, as ``segment``.
 
         Raises:
             MMGLError: with words that say what to do.
         """
         from MMGLLib.sequences import SegmentingFrames
 
-        run = SegmentingFrames(volumeNode, model, device, structures, onEvent, mirror=mirror, refine=refine)
-        return self._waited(run, wait, "node")
+        run = SegmentingFrames(volumeNode, model, device, structures, onEvent, **_named(settings))
+        return _waited(run, wait, "node")
 
     def segmentFolder(
-        self,
-        scansFolder,
-        resultsFolder,
-        model,
-        device="auto",
-        structures=None,
-        wait=True,
-        onEvent=None,
-        doubt=False,
-        mirror=False,
-        refine=False,
+        self, scansFolder, resultsFolder, model, device="auto", structures=None, wait=True, onEvent=None, **settings
     ):
         """Segment all scans below a folder into another one, in a process that goes on when Slicer is closed.
 
@@ -199,22 +200,26 @@ class MMGLSegmentLogic(ScriptedLoadableModuleLogic):
             scansFolder: NIfTI, NRRD, MetaImage, DICOM and others; only read.
             resultsFolder: gets a ``.seg.nrrd`` for each scan and ``results.csv``; nothing in it is overwritten, and
                 the same call goes on where it was left.
-            model, device, structures, wait, onEvent, doubt, mirror, refine: as for ``segment``; ``progress`` has
-                ``done`` and ``of``, and ``done`` has ``output``, ``done`` and ``skipped`` (scan and reason).
+            model, device, structures, wait, settings: as for ``segment``.
+            onEvent: as for ``segment``; ``progress`` has ``done`` and ``of``, and the event ``done`` has ``output``,
+                ``done`` and ``skipped`` (scan and reason).
 
         Returns:
-            The path of the results; without waiting, a ``SegmentingFolder``, as ``segment``.
+            The path of the results; without waiting a ``SegmentingFolder``, as ``segment``.
 
         Raises:
             MMGLError: with words that say what to do.
         """
         from MMGLLib.folders import SegmentingFolder
 
-        settings = {"doubt": doubt, "mirror": mirror, "refine": refine}
-        run = SegmentingFolder.start(scansFolder, resultsFolder, model, device, structures, onEvent, **settings)
-        return self._waited(run, wait, "output")
+        run = SegmentingFolder.start(
+            scansFolder, resultsFolder, model, device, structures, onEvent, **_named(settings)
+        )
+        return _waited(run, wait, "output")
 
-    def addToTraining(self, segmentationNode, volumeNode, studyFolder, meanings=None, same=None, wait=True, onEvent=None):
+    def addToTraining(
+        self, segmentationNode, volumeNode, studyFolder, meanings=None, same=None, wait=True, onEvent=None
+    ):
         """Add a scan with its corrected segmentation to a study.
 
         Args:
@@ -236,13 +241,20 @@ class MMGLSegmentLogic(ScriptedLoadableModuleLogic):
         from MMGLLib.training_cases import AddingCase
 
         run = AddingCase(segmentationNode, volumeNode, studyFolder, meanings, same, onEvent)
-        return self._waited(run, wait, "case")
+        return _waited(run, wait, "case")
 
-    def _waited(self, run, wait, result):
-        """Return what a run makes, once it has; the run itself where nobody waits."""
-        if not wait:
-            return run
-        return run.finish()[result]
+
+def _named(settings):
+    """Return settings by the names that the core has for them."""
+    unknown = set(settings) - {"doubt", "mirror", "refine", "finer", "tidy", "surfaces"}
+    if unknown:
+        raise TypeError(f"there is no setting {', '.join(sorted(unknown))}")
+    return {"doubt_map" if name == "doubt" else name: value for name, value in settings.items()}
+
+
+def _waited(run, wait, result):
+    """Return what a run makes, once it has; the run itself where nobody waits."""
+    return run.finish()[result] if wait else run
 
 
 class MMGLSegmentTest(ScriptedLoadableModuleTest):

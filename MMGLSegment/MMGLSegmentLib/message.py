@@ -1,8 +1,9 @@
-"""What the panel tells the user: words, one thing to do, and a report to copy."""
+"""What the panel tells the user: words, at most one question, one thing to do, and a report to copy."""
 
 import platform
 
 import slicer
+from slicer.i18n import tr as _
 
 import mmgl
 
@@ -22,9 +23,9 @@ class Message:
         ui.copyButton.connect("clicked()", self.onCopy)
         self.say("")
 
-    def say(self, words):
-        """Show words, or nothing."""
-        self._show(words, "", None)
+    def say(self, words, action=("", None)):
+        """Show words, or nothing; ``action`` is the text and the callable of a button."""
+        self._show(words, *action)
 
     def fail(self, error, log=""):
         """Show an error, the one thing to do about it, and a button that copies a report with the log."""
@@ -32,6 +33,19 @@ class Message:
         versions = f"MMGL {mmgl.__version__}, Slicer {slicer.app.majorVersion}.{slicer.app.minorVersion}"
         self._report = "\n".join([str(error), versions, platform.platform(), log])
         self.ui.copyButton.visible = True
+
+    def ask(self, words, answers, onAnswer):
+        """Ask a question.
+
+        Args:
+            words: of the question.
+            answers: pairs of the text and the value of each answer; the first one is chosen until another one is.
+            onAnswer: called with the value of the answer.
+        """
+        self._show(words, _("Continue"), lambda: onAnswer(self.ui.answerSelector.currentData))
+        for text, value in answers:
+            self.ui.answerSelector.addItem(text, value)
+        self.ui.answerSelector.visible = True
 
     def onAction(self):
         """Do the one thing."""
@@ -42,6 +56,8 @@ class Message:
         slicer.app.clipboard().setText(self._report)
 
     def _show(self, words, text, action):
+        self.ui.answerSelector.clear()
+        self.ui.answerSelector.visible = False
         self.ui.messageFrame.visible = bool(words)
         self.ui.messageLabel.text = words
         self.ui.actionButton.text, self._action = text, action

@@ -8,10 +8,12 @@ import numpy as np
 import qt
 import slicer
 from bench import BenchTest, on_bench_only
-from panels import PretendProcess, card_only, open_module
+from panels import card_only, open_module
+from pretend import PretendRequest
 from scenes import STRUCTURES, volume_of
 
-from MMGLLib import setup, worker
+from mmgl.messages import MMGLError
+from MMGLLib import segmenting, sequences, setup, worker
 
 
 class PanelTest(BenchTest):
@@ -20,9 +22,11 @@ class PanelTest(BenchTest):
         folder = tempfile.TemporaryDirectory()
         self.addCleanup(folder.cleanup)
         self.folder = Path(folder.name)
-        self.process = PretendProcess(self.folder)
+        PretendRequest.fresh()
         for patch in (
-            mock.patch.object(worker, "command", self.process.launcher),
+            mock.patch.object(segmenting, "Request", PretendRequest),
+            mock.patch.object(sequences, "Request", PretendRequest),
+            mock.patch.object(worker, "prepare"),
             mock.patch.object(setup, "missing", lambda: []),
         ):
             patch.start()
@@ -40,9 +44,13 @@ class PanelTest(BenchTest):
     def begin(self):
         """Click Segment, and have it go on until the test says otherwise."""
         self.ready()
-        self.process.will("wait")
+        self.will("wait")
         self.ui.segmentButton.click()
         self.assertEqual(self.ui.segmentButton.text, "Cancel")
+
+    def will(self, outcome):
+        """Say what comes of the scan that is being segmented."""
+        PretendRequest.outcome = outcome
 
     def ended(self):
         self.until(lambda: self.panel.run is None, "the end of segmenting")
@@ -71,7 +79,7 @@ class PathTest(PanelTest):
         self.begin()
         self.assertFalse(self.ui.progressBar.isHidden())
         self.assertIn("Segmenting", self.ui.statusLabel.text)
-        self.process.will("both")
+        self.will("both")
         self.ended()
         (node,) = self.segmentations()
         self.assertEqual(self.shown(), "")
@@ -91,7 +99,7 @@ class PathTest(PanelTest):
         self.assertIn("cancelled", self.shown())
         self.assertTrue(self.ui.copyButton.isHidden())
         self.assertEqual(self.segmentations(), [])
-        self.process.will("both")
+        self.will("both")
         self.ui.segmentButton.click()
         self.ended()
         self.ui.segmentButton.click()
@@ -132,7 +140,7 @@ class PathTest(PanelTest):
 class MessageTest(PanelTest):
     def test_what_the_process_says_is_shown_with_the_name_of_the_scan(self):
         self.begin()
-        self.process.will("say mmgl: SCAN has the same value 3 everywhere. Leave it out.")
+        self.will("say mmgl: SCAN has the same value 3 everywhere. Leave it out.")
         self.ended()
         self.assertEqual(self.shown(), "Scan has the same value 3 everywhere. Leave it out.")
         self.ui.copyButton.click()
@@ -142,18 +150,18 @@ class MessageTest(PanelTest):
     @on_bench_only
     def test_a_process_that_dies_is_told_without_numbers_or_tracebacks(self):
         self.begin()
-        self.process.will("die")
+        self.will("die")
         self.ended()
         self.assertIn("stopped unexpectedly", self.shown())
         self.assertEqual(self.ui.actionButton.text, "Try again")
-        self.process.will("both")
+        self.will("both")
         self.ui.actionButton.click()
         self.ended()
         self.assertEqual(len(self.segmentations()), 1)
 
     def test_broken_torch(self):
         self.begin()
-        self.process.will("say Traceback\\n  import torch\\nImportError: libtorch_cpu.so: undefined symbol")
+        self.will("say Traceback\\n  import torch\\nImportError: libtorch_cpu.so: undefined symbol")
         self.ended()
         self.assertIn("does not start", self.shown())
         self.assertEqual(self.ui.actionButton.text, "Repair")
@@ -168,7 +176,7 @@ class MessageTest(PanelTest):
 
     def test_nothing_found(self):
         self.begin()
-        self.process.will("one")
+        self.will("one")
         self.ended()
         self.assertIn(f"Nothing of {STRUCTURES[1].name} was found", self.shown())
 
@@ -209,13 +217,13 @@ class SceneOperationTest(PanelTest):
     def test_delete_the_scan(self):
         self.begin()
         slicer.mrmlScene.RemoveNode(self.volume)
-        self.process.will("both")
+        self.will("both")
         self.ended()
         self.assertIn("was removed", self.shown())
 
     def test_delete_the_result_and_segment_again(self):
         self.begin()
-        self.process.will("both")
+        self.will("both")
         self.ended()
         slicer.mrmlScene.RemoveNode(self.segmentations()[0])
         self.ui.segmentButton.click()
@@ -225,7 +233,7 @@ class SceneOperationTest(PanelTest):
     def test_change_the_module_and_come_back(self):
         self.begin()
         self.widget.exit()
-        self.process.will("both")
+        self.will("both")
         self.ended()
         self.widget.enter()
         self.assertEqual(self.ui.segmentEditor.segmentationNode(), self.segmentations()[0])
@@ -237,7 +245,7 @@ class SceneOperationTest(PanelTest):
         self.volume.SetName("Renamed")
         transform = transform_of(to_ras(turned(40)))
         self.volume.SetAndObserveTransformNodeID(transform.GetID())
-        self.process.will("both")
+        self.will("both")
         self.ended()
         node = self.segmentations()[0]
         self.assertTrue(node.GetName().startswith("Renamed"))
@@ -246,7 +254,7 @@ class SceneOperationTest(PanelTest):
     def test_change_the_voxels_of_the_scan(self):
         self.begin()
         slicer.util.updateVolumeFromArray(self.volume, np.zeros((3, 4, 5), np.int16))
-        self.process.will("both")
+        self.will("both")
         self.ended()
         self.assertIn("other voxels", self.shown())
 
@@ -257,14 +265,14 @@ class SceneOperationTest(PanelTest):
         self.until(lambda: request.ended, "the end of the process")
         self.widget = open_module()
         self.widget.panel.ui.segmentButton.click()
-        self.process.will("both")
+        self.will("both")
         self.until(lambda: self.widget.panel.run is None, "the end of segmenting")
         self.assertEqual(len(self.segmentations()), 1)
 
     def test_save_the_scene_and_load_it_again(self):
         self.begin()
         slicer.util.saveScene(str(self.folder / "during.mrb"))
-        self.process.will("both")
+        self.will("both")
         self.ended()
         mask = slicer.util.arrayFromSegmentBinaryLabelmap(self.segmentations()[0], "Segment_2", self.volume)
         self.assertTrue(slicer.util.saveScene(str(self.folder / "after.mrb")))
