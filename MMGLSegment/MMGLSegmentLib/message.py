@@ -1,6 +1,7 @@
 """What the panel tells the user: words, at most one question, one thing to do, and a report to copy."""
 
 import platform
+from pathlib import Path, PurePath
 
 import slicer
 from slicer.i18n import tr as _
@@ -29,9 +30,12 @@ class Message:
 
     def fail(self, error, log=""):
         """Show an error, the one thing to do about it, and a button that copies a report with the log."""
-        self._show(str(error), *self._actions.get(error.key, ("", None)))
+        self._show(without_folders(error), *self._actions.get(error.key, ("", None)))
+        self.ui.messageLabel.toolTip = str(error)
         versions = f"MMGL {mmgl.__version__}, Slicer {slicer.app.majorVersion}.{slicer.app.minorVersion}"
-        self._report = "\n".join([str(error), versions, platform.platform(), log])
+        scan = self.ui.scanSelector.currentNode()
+        names = [*map(str, error.parameters.values()), scan.GetName() if scan else ""]
+        self._report = "\n".join([error.key, versions, platform.platform(), anonymous(log, names)])
         self.ui.copyButton.visible = True
 
     def ask(self, words, answers, onAnswer):
@@ -59,7 +63,23 @@ class Message:
         self.ui.answerSelector.clear()
         self.ui.answerSelector.visible = False
         self.ui.messageFrame.visible = bool(words)
-        self.ui.messageLabel.text = words
+        self.ui.messageLabel.text, self.ui.messageLabel.toolTip = words, ""
         self.ui.actionButton.text, self._action = text, action
         self.ui.actionButton.visible = action is not None
         self.ui.copyButton.visible = False
+
+
+def without_folders(error):
+    """Return the words of an error with files by their names alone; the tool tip has them in full."""
+    words = str(error)
+    for value in error.parameters.values():
+        if isinstance(value, PurePath) or (isinstance(value, str) and PurePath(value).is_absolute()):
+            words = words.replace(str(value), PurePath(value).name)
+    return words
+
+
+def anonymous(log, names):
+    """Return a log in which neither scans nor the user are named."""
+    for name in sorted((name for name in names if len(name) > 3), key=len, reverse=True):
+        log = log.replace(name, "[...]")
+    return log.replace(str(Path.home()), "~")

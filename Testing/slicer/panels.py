@@ -1,17 +1,22 @@
-"""The panel of MMGLSegment on the bench, a small model, and processes that only pretend to segment."""
+"""The panel of MMGLSegment on the bench with a small model, and what its tests have in common."""
 
 from __future__ import annotations
 
 import subprocess
+import tempfile
+from dataclasses import replace
 from pathlib import Path
+from unittest import mock
 
 import numpy as np
 import slicer
-from bench import IN_APPLICATION, REPOSITORY
-from scenes import STRUCTURES
+from bench import IN_APPLICATION, REPOSITORY, BenchTest
+from pretend import PretendRequest
+from scenes import STRUCTURES, volume_of
 
 from mmgl.data.plan import Normalisation, Plan
 from mmgl.model import Card, write_model
+from MMGLLib import segmenting, sequences, setup, worker
 from MMGLLib.worker import command, environment
 
 PLAN = Plan(
@@ -23,6 +28,7 @@ def card_only(folder: Path, name="heart", **changed) -> str:
     """Write a model whose card is right and whose weights are none, and return its path."""
     card = Card(name, STRUCTURES, PLAN, "mmgl", {"labelled": 3, "unlabelled": 20}, {"Left ventricle": 0.91}, **changed)
     path = Path(folder) / f"{name}.mmgl"
+    path.unlink(missing_ok=True)
     write_model(path, card, {"nothing": np.zeros(1, np.float32)})
     return str(path)
 
@@ -61,3 +67,67 @@ def open_module():
     widget = make_widget(code, "MMGLSegment")
     widget.enter()
     return widget
+
+
+class PanelTest(BenchTest):
+    """A test of the panel; what segments only pretends to."""
+
+    def setUp(self):
+        super().setUp()
+        folder = tempfile.TemporaryDirectory()
+        self.addCleanup(folder.cleanup)
+        self.folder = Path(folder.name)
+        PretendRequest.fresh()
+        for patch in (
+            mock.patch.object(segmenting, "Request", PretendRequest),
+            mock.patch.object(sequences, "Request", PretendRequest),
+            mock.patch.object(worker, "prepare"),
+            mock.patch.object(setup, "missing", lambda: []),
+        ):
+            patch.start()
+            self.addCleanup(patch.stop)
+        self.open()
+
+    def open(self):
+        """Open the module, again if it was open before."""
+        self.widget = open_module()
+        self.addCleanup(self.widget.cleanup)
+        self.panel, self.ui = self.widget.panel, self.widget.panel.ui
+
+    def ready(self, **changed):
+        """Choose a scan and a model."""
+        self.volume = volume_of()
+        self.ui.scanSelector.setCurrentNode(self.volume)
+        self.panel.add_model(card_only(self.folder, **changed))
+
+    def begin(self):
+        """Click Segment, and have it go on until the test says otherwise."""
+        self.ready()
+        self.will("wait")
+        self.ui.segmentButton.click()
+        self.assertEqual(self.ui.segmentButton.text, "Cancel")
+
+    def will(self, outcome):
+        """Say what comes of the scan that is being segmented."""
+        PretendRequest.outcome = outcome
+
+    def ended(self):
+        self.until(lambda: self.panel.run is None, "the end of segmenting")
+
+    def segmentations(self):
+        return list(slicer.util.getNodesByClass("vtkMRMLSegmentationNode"))
+
+    def shown(self):
+        return self.ui.messageLabel.text if not self.ui.messageFrame.isHidden() else ""
+
+    def said(self):
+        """Return the message, which has a first line without numbers of machines, and Copy details with the log."""
+        for machine in ("Traceback", "exit", "Error:", "/tmp", "None"):
+            self.assertNotIn(machine, self.shown().splitlines()[0])
+        self.assertFalse(self.ui.copyButton.isHidden())
+        self.ui.copyButton.click()
+        self.assertIn("MMGL 0.", slicer.app.clipboard().text())
+        return self.shown()
+
+    def action(self):
+        return self.ui.actionButton.text if not self.ui.actionButton.isHidden() else ""
