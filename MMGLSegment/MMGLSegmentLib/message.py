@@ -8,6 +8,9 @@ from slicer.i18n import tr as _
 
 import mmgl
 
+SYSTEM = f"{platform.system()} {platform.release()} {platform.machine()}"
+"""Not ``platform.platform()``, which starts a process and waits for it."""
+
 
 class Message:
     """The frame with a message.
@@ -35,7 +38,7 @@ class Message:
         versions = f"MMGL {mmgl.__version__}, Slicer {slicer.app.majorVersion}.{slicer.app.minorVersion}"
         scan = self.ui.scanSelector.currentNode()
         names = [*map(str, error.parameters.values()), scan.GetName() if scan else ""]
-        self._report = "\n".join([error.key, versions, platform.platform(), anonymous(log, names)])
+        self._report = "\n".join([error.key, versions, SYSTEM, anonymous(log, names)])
         self.ui.copyButton.visible = True
 
     def ask(self, words, answers, onAnswer):
