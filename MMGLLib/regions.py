@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from itertools import product
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import vtk
@@ -11,8 +11,8 @@ import vtk
 from MMGLLib.messages import MMGLError
 from MMGLLib.nodes import as_array, to_ras
 
-if TYPE_CHECKING:
-    from mmgl.data.prepare import Box
+Box = tuple[tuple[int, int], tuple[int, int], tuple[int, int]]
+"""First voxel and the one after the last, along z, y, x."""
 
 
 def region_of(roi: Any, volume: Any) -> Box | None:

@@ -10,7 +10,7 @@ from typing import Any
 
 from mmgl.check_messages import CHECKS
 from mmgl.finding_messages import FINDINGS
-from mmgl.segment_messages import SEGMENTING
+from mmgl.worker_messages import WORKER
 
 CATALOGUE: dict[str, str] = {
     # files
@@ -180,6 +180,22 @@ CATALOGUE: dict[str, str] = {
         "{scan} would become {size} voxels of the size this model works at, which is too much for a computer's memory. "
         "Check the voxel size in its header, or crop it."
     ),
+    "segment.stopped": "Stopped after {done} of {of} scans; their results are kept.",
+    "segment.other_results": (
+        "{path} holds results of another model or of other options, and they would not compare. Choose another folder."
+    ),
+    "segment.same_folder": "The results cannot go into the folder of the scans, {path}. Choose another folder.",
+    "segment.shard": "'{shard}' does not say which part is meant. Write it as 2/8, the second of eight.",
+    "segment.shard_of_files": "Only a folder can be shared between processes. Give the folder of the scans.",
+    "segment.region": (
+        "The region of interest holds no voxel of the scan, which has {size}. Give ranges of its voxels, x, y and z."
+    ),
+    "segment.unknown_structure": "The model segments no structure called {name}. It has: {structures}.",
+    "segment.on_processor": (
+        "The memory of the graphics card is too small for this scan, so the processor segments it, which takes longer. "
+        "Close other programs that use the card."
+    ),
+    "segment.one_slice": "A PNG file holds one slice and {path} has {count}. Choose another format for the result.",
     "method.unknown": "There is no method called {method}. The methods are: {methods}.",
     "device.unknown": "There is no device called {device}. Use cpu or cuda.",
     "device.lost": (
@@ -215,7 +231,7 @@ CATALOGUE: dict[str, str] = {
     ),
     **CHECKS,
     **FINDINGS,
-    **SEGMENTING,
+    **WORKER,
 }
 
 

@@ -7,7 +7,18 @@ from pathlib import Path
 REPOSITORY = Path(__file__).resolve().parents[2]
 SOURCES = [*(REPOSITORY / "MMGLLib").glob("*.py"), *(REPOSITORY / "MMGLSegment").rglob("*.py")]
 
-LIGHT = ("mmgl.imaging", "mmgl.study", "mmgl.model", "mmgl.messages", "mmgl.structures", "mmgl.files", "mmgl.jobs")
+LIGHT = (
+    "mmgl.imaging",
+    "mmgl.study",
+    "mmgl.model",
+    "mmgl.messages",
+    "mmgl.structures",
+    "mmgl.files",
+    "mmgl.jobs",
+    "mmgl.finding",
+    "mmgl.inference.fit",
+    "mmgl.demo.phantom",
+)
 """Parts of the core that never load torch."""
 
 THIRD = {

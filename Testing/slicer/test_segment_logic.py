@@ -7,9 +7,11 @@ from unittest import mock
 import numpy as np
 import slicer
 from bench import BenchTest
-from panels import PretendProcess, card_only, open_module, segmented_by_core
+from panels import card_only, open_module, segmented_by_core
+from pretend_process import PretendProcess
 from scenes import STRUCTURES, painted, to_ras, transform_of, turned, volume_of
 
+from mmgl.imaging.conversion import image_of
 from mmgl.messages import MMGLError
 from mmgl.study import Study
 from MMGLLib import nodes, results, worker
@@ -21,6 +23,7 @@ class LogicTest(BenchTest):
         folder = tempfile.TemporaryDirectory()
         self.addCleanup(folder.cleanup)
         self.folder = Path(folder.name)
+        self.addCleanup(worker.close)
         widget = open_module()  # in the application this is what makes the module importable
         widget.cleanup()
         from MMGLSegment import MMGLSegmentLogic
@@ -43,7 +46,7 @@ class SegmentTest(LogicTest):
         volume.SetAndObserveTransformNodeID(transform_of(to_ras(turned(90))).GetID())
         scan, file = nodes.scan_of(volume), self.folder / "scans" / "scan.nrrd"
         file.parent.mkdir()
-        sitk.WriteImage(worker.image_of(scan.array[0], scan.grid), str(file))
+        sitk.WriteImage(image_of(scan.array[0], scan.grid), str(file))
         model, result = segmented_by_core(self.folder, file)
         node = self.logic.segment(volume, model, device="cpu")
         expected = sitk.GetArrayFromImage(sitk.ReadImage(str(result)))
@@ -64,14 +67,14 @@ class SegmentTest(LogicTest):
         self.assertEqual(heard[0]["node"], run.node)
 
     def test_what_is_wrong_is_raised_in_words_and_nothing_is_made(self):
-        self.pretend("say mmgl: SCAN is too large. Crop it.")
+        self.pretend("constant")
         model = card_only(self.folder)
         wrong = {
             "No scan is chosen": (None, model, None),
             "No model is chosen": (volume_of(), "", None),
             "is not there": (volume_of(), str(self.folder / "gone.mmgl"), None),
             "no structure called Liver": (volume_of(), model, ["Liver"]),
-            "Scan.* is too large": (volume_of(), model, None),
+            "Scan has the same value": (volume_of(), model, None),
         }
         for words, (volume, file, structures) in wrong.items():
             with self.subTest(words), self.assertRaisesRegex(MMGLError, words):
@@ -82,7 +85,15 @@ class SegmentTest(LogicTest):
         self.pretend("both")
         before = set(Path(tempfile.gettempdir()).glob("mmgl-*"))
         self.logic.segment(volume_of(), card_only(self.folder))
-        self.assertEqual(set(Path(tempfile.gettempdir()).glob("mmgl-*")) - before, set())
+        self.assertEqual([file for file in self.left(before) if file.suffix == ".raw"], [])
+        worker.close()
+        self.assertEqual(self.left(before), [])
+
+    @staticmethod
+    def left(before):
+        return [
+            file for folder in set(Path(tempfile.gettempdir()).glob("mmgl-*")) - before for file in folder.rglob("*")
+        ]
 
 
 class AfterwardsTest(LogicTest):

@@ -17,14 +17,11 @@ from mmgl.messages import MMGLError
 if TYPE_CHECKING:
     from mmgl.inference.serving import Serving
 
-INPUT = 0
-"""The descriptor of the standard input; reading it past Python's own buffer leaves no lock behind at the end."""
-
 
 def worker(options: argparse.Namespace) -> None:
     """Do one order after the other, until none comes for long or the process that gives them is gone."""
     orders: SimpleQueue[int] = SimpleQueue()
-    threading.Thread(target=_listen, args=(options.folder, orders), daemon=True).start()
+    threading.Thread(target=_listen, args=(_take_input(), options.folder, orders), daemon=True).start()
     serving: Serving | None = None
     while True:
         try:
@@ -44,10 +41,22 @@ def worker(options: argparse.Namespace) -> None:
             tell(folder, "failed", key=error.key, parameters=parameters)
 
 
-def _listen(folder: Path, orders: SimpleQueue[int]) -> None:
+def _take_input() -> int:
+    """Return a descriptor of the standard input that nobody else has, and leave an empty one in its place.
+
+    On Windows libraries ask for the kind of the standard input when they are loaded, and that waits for as long as
+    somebody reads from it.
+    """
+    own, nothing = os.dup(0), os.open(os.devnull, os.O_RDONLY)
+    os.dup2(nothing, 0)
+    os.close(nothing)
+    return own
+
+
+def _listen(source: int, folder: Path, orders: SimpleQueue[int]) -> None:
     """Pass on the numbers of orders, also while one is at work; end this process when nobody can give any more."""
     line = b""
-    while data := os.read(INPUT, 4096):
+    while data := os.read(source, 4096):
         *numbers, line = (line + data).split(b"\n")
         for number in numbers:
             orders.put(int(number))

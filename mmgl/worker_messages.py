@@ -1,0 +1,20 @@
+"""The words of the worker that segments: what it is doing, and why it could not."""
+
+from __future__ import annotations
+
+WORKER: dict[str, str] = {
+    "progress.waiting": "Waiting until another scan is done",
+    "progress.starting": "Starting",
+    "progress.loading": "Loading the model",
+    "progress.segmenting": "Segmenting",
+    "progress.finishing": "Putting the result together",
+    "worker.refused": (
+        "The scan could not be handed over to be segmented ({problem} is not as it must be). Load it again, and report "
+        "it if that does not help."
+    ),
+    "worker.cancelled": "Segmenting was cancelled.",
+    "worker.died": (
+        "Segmenting stopped unexpectedly, most often for lack of memory. Close other programs, or crop the scan, and "
+        "try again."
+    ),
+}
