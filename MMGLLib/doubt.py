@@ -139,7 +139,7 @@ class Overlay:
 
     def hide(self) -> None:
         """Take it off the slice views."""
-        if self.node is None:
+        if self.node is None or self.node.GetScene() is not slicer.mrmlScene:
             return
         before = {c.GetID(): (volume, opacity) for c, volume, opacity in self._before}
         for layer in _layers():

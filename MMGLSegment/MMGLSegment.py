@@ -170,9 +170,7 @@ class MMGLSegmentLogic(ScriptedLoadableModuleLogic):
         run = Segmenting(volumeNode, model, device, structures, onEvent, roi=region, **_named(settings))
         return _waited(run, wait, "node")
 
-    def segmentSequence(
-        self, volumeNode, model, device="auto", structures=None, wait=True, onEvent=None, **settings
-    ):
+    def segmentSequence(self, volumeNode, model, device="auto", structures=None, wait=True, onEvent=None, **settings):
         """Segment all frames of a sequence into a sequence of segmentations that plays along with it.
 
         Args:
@@ -212,9 +210,7 @@ class MMGLSegmentLogic(ScriptedLoadableModuleLogic):
         """
         from MMGLLib.folders import SegmentingFolder
 
-        run = SegmentingFolder.start(
-            scansFolder, resultsFolder, model, device, structures, onEvent, **_named(settings)
-        )
+        run = SegmentingFolder.start(scansFolder, resultsFolder, model, device, structures, onEvent, **_named(settings))
         return _waited(run, wait, "output")
 
     def addToTraining(

@@ -26,6 +26,7 @@ class Result:
         self.ui.resultSection.visible = node is not None
         self.ui.show3DButton.setSegmentationNode(node)
         if node is not self.node or scan is not None or node is None:
+            self.overlay.hide()
             self.overlay = Overlay(node, self.panel.scan_of_result(node))
             self.node = node
             self.ui.checkLabel.text = ""

@@ -41,7 +41,7 @@ def beating_heart(source=None):
     sequence = scene.AddNewNodeByClass("vtkMRMLSequenceNode", _("Phantom heartbeat"))
     sequence.SetIndexName("phase")
     sequence.SetIndexUnit("%")
-    sequence.SetIndexTypeToNumeric()
+    sequence.SetIndexType(sequence.NumericIndex)
     for phase in np.linspace(0, 1, FRAMES):
         voxels, to_ras = _drawn(float(phase))
         frame = slicer.util.addVolumeFromArray(voxels, to_ras, _("Phantom heartbeat"))

@@ -16,7 +16,7 @@ from scenes import STRUCTURES, volume_of
 
 from mmgl.data.plan import Normalisation, Plan
 from mmgl.model import Card, write_model
-from MMGLLib import segmenting, sequences, setup, worker
+from MMGLLib import cache, segmenting, sequences, setup, worker
 from MMGLLib.worker import command, environment
 
 PLAN = Plan(
@@ -78,6 +78,7 @@ class PanelTest(BenchTest):
         self.addCleanup(folder.cleanup)
         self.folder = Path(folder.name)
         PretendRequest.fresh()
+        slicer.app.settings().setValue(cache.SETTING, str(self.folder / "cache"))
         for patch in (
             mock.patch.object(segmenting, "Request", PretendRequest),
             mock.patch.object(sequences, "Request", PretendRequest),

@@ -10,13 +10,14 @@ from mmgl.finding import Finding
 class PretendRequest:
     """A request as ``MMGLLib.worker.Request`` is, without a process.
 
-    It finds the first structure where a voxel is above 500 and the second one above 900. The class holds what the next
+    It finds the first structure where a voxel is above the first of ``levels`` and the second one above the second. The class holds what the next
     requests do: ``outcome`` is ``wait``, ``both``, ``one`` (the second structure is not found) or an error.
     """
 
     outcome = "both"
     made: list[PretendRequest] = []
     told: list[dict] = []
+    levels = (500, 900)
 
     def __init__(self, scan, model, name, device="auto", **settings):
         self.voxels, self.grid, self.name, self.device = np.array(scan.array[0]), scan.grid, name, device
@@ -28,7 +29,7 @@ class PretendRequest:
     @classmethod
     def fresh(cls):
         """Forget what a test before said."""
-        cls.outcome, cls.made, cls.told = "both", [], []
+        cls.outcome, cls.made, cls.told, cls.levels = "both", [], [], (500, 900)
 
     @property
     def ended(self):
@@ -51,13 +52,13 @@ class PretendRequest:
             raise MMGLError("slicer.stopped")
         if isinstance(PretendRequest.outcome, Exception):
             raise PretendRequest.outcome
-        found = (self.voxels > 500).astype(np.uint8)
-        return found + (self.voxels > 900) if PretendRequest.outcome == "both" else found
+        found = (self.voxels > self.levels[0]).astype(np.uint8)
+        return found + (self.voxels > self.levels[1]) if PretendRequest.outcome == "both" else found
 
     def doubt(self):
         if not self.settings.get("doubt_map"):
             return None
-        return np.where(self.voxels > 900, 0.95, 0.1).astype(np.float32)
+        return np.where(self.voxels > self.levels[1], 0.95, 0.1).astype(np.float32)
 
     @property
     def flags(self):

@@ -20,7 +20,9 @@ class MessageTest(PanelTest):
         self.begin()
         self.volume.SetName("Mary Smith")
         words = self.failed("scan.constant", path="Mary Smith", value=3.0)
-        self.assertEqual(words, "Mary Smith has the same value 3 everywhere, so there is nothing to see in it. Leave it out.")
+        self.assertEqual(
+            words, "Mary Smith has the same value 3 everywhere, so there is nothing to see in it. Leave it out."
+        )
         copied = slicer.app.clipboard().text()
         self.assertIn("words of the process", copied)
         self.assertIn("scan.constant", copied)
@@ -32,7 +34,11 @@ class MessageTest(PanelTest):
             "slicer.broken_torch": ({}, "does not start", "Repair"),
             "slicer.no_torch": ({}, "about 2.5 GB, once", "Install"),
             "device.no_cuda": ({}, "No usable NVIDIA graphics card", "Use the processor"),
-            "scan.too_large": ({"scan": "Scan", "size": "9 x 9"}, "too much for a computer's memory", "Choose a region"),
+            "scan.too_large": (
+                {"scan": "Scan", "size": "9 x 9"},
+                "too much for a computer's memory",
+                "Choose a region",
+            ),
             "model.channels": ({"expected": 1, "scan": "this scan", "found": 3}, "3", "Choose another model"),
             "model.changed": ({"path": "/tmp/m/heart.mmgl"}, "heart.mmgl was changed", "Choose another model"),
             "file.newer": ({"path": "/tmp/m/heart.mmgl", "found": 2, "known": 1}, "newer MMGL", "Choose another model"),
@@ -135,7 +141,9 @@ class MessageTest(PanelTest):
 
     def test_a_model_of_the_wrong_kind_is_told_before_the_click(self):
         self.ui.scanSelector.setCurrentNode(
-            slicer.util.addVolumeFromArray(__import__("numpy").zeros((4, 5, 6, 3), "uint8"), nodeClassName="vtkMRMLVectorVolumeNode")
+            slicer.util.addVolumeFromArray(
+                __import__("numpy").zeros((4, 5, 6, 3), "uint8"), nodeClassName="vtkMRMLVectorVolumeNode"
+            )
         )
         self.panel.add_model(card_only(self.folder))
         self.assertIn("1 channel(s), and this one has 3", self.ui.fitLabel.text)

@@ -129,7 +129,9 @@ class ModelTest(PanelTest):
         with mock.patch.object(panels, "PLAN", panels.replace(panels.PLAN, scans=ranges)):
             self.panel.add_model(card_only(self.folder))
         self.ui.scanSelector.setCurrentNode(volume_of(np.diag([-1, -1, 8, 1])))
-        self.assertIn("Voxels across axial slices are 8 mm and the model learned from 1 to 1.5 mm", self.ui.fitLabel.text)
+        self.assertIn(
+            "Voxels across axial slices are 8 mm and the model learned from 1 to 1.5 mm", self.ui.fitLabel.text
+        )
 
     def test_models_are_kept_on_this_computer(self):
         self.ready()

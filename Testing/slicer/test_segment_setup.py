@@ -61,8 +61,14 @@ class SetUpTest(PanelTest):
 
     def test_what_stands_in_the_way_is_told_in_words(self):
         rows = {
-            "SSLError(SSLCertVerificationError(1, 'CERTIFICATE_VERIFY_FAILED'))": ("blocked the download (its security", "Install from a folder…"),
-            "ProxyError('Cannot connect to proxy.')": ("blocked the download (no connection)", "Install from a folder…"),
+            "SSLError(SSLCertVerificationError(1, 'CERTIFICATE_VERIFY_FAILED'))": (
+                "blocked the download (its security",
+                "Install from a folder…",
+            ),
+            "ProxyError('Cannot connect to proxy.')": (
+                "blocked the download (no connection)",
+                "Install from a folder…",
+            ),
             "OSError: [Errno 28] No space left on device": ("not enough disk space", "Try again"),
             "OSError: [Errno 13] Permission denied": ("Slicer's own folder cannot be written", ""),
             "Segmentation fault": ("could not be installed", "Try again"),
