@@ -154,6 +154,8 @@ def _grid(to_ras: Array, size: Sequence[int], node: Any) -> Grid:
     """Return the grid of so many voxels (x, y, z) whose indices a 4 x 4 matrix takes to RAS."""
     to_lps = _TO_LPS @ to_ras
     spacing = np.linalg.norm(to_lps[:3, :3], axis=0)
+    if isinstance(node, slicer.vtkMRMLVolumeNode) and np.allclose(spacing, node.GetSpacing(), rtol=1e-9, atol=0):
+        spacing = np.array(node.GetSpacing())  # to the last bit as in its file, or labels on a border could differ
     transform = node.GetParentTransformNode()
     if not spacing.all():
         raise MMGLError("slicer.skewed", name=node.GetName(), transform=transform.GetName() if transform else "none")

@@ -1,4 +1,4 @@
-"""A sequence of the scene being segmented frame by frame; the result is a sequence of segmentations that plays along."""
+"""A sequence of the scene being segmented frame by frame; the segmentations are a sequence that plays along."""
 
 from __future__ import annotations
 

@@ -9,7 +9,6 @@ From the Python console, also without a main window:
 """
 
 import sys
-import time
 from pathlib import Path
 from typing import Annotated
 
@@ -52,7 +51,6 @@ class MMGLSegment(ScriptedLoadableModule):
 def registerSampleData():
     """Offer a heart that needs no download: a phantom, drawn on this computer."""
     import SampleData
-
     from MMGLSegmentLib import samples
 
     samples.register(SampleData, Path(__file__).parent / "Resources")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 import numpy as np
 
 from mmgl.finding import Finding
@@ -10,14 +12,14 @@ from mmgl.finding import Finding
 class PretendRequest:
     """A request as ``MMGLLib.worker.Request`` is, without a process.
 
-    It finds the first structure where a voxel is above the first of ``levels`` and the second one above the second. The class holds what the next
-    requests do: ``outcome`` is ``wait``, ``both``, ``one`` (the second structure is not found) or an error.
+    It finds the first structure above the first of ``levels`` and the second one above the second. The class holds what
+    the next requests do: ``outcome`` is ``wait``, ``both``, ``one`` (the second structure is not found) or an error.
     """
 
-    outcome = "both"
-    made: list[PretendRequest] = []
-    told: list[dict] = []
-    levels = (500, 900)
+    outcome: ClassVar[object] = "both"
+    made: ClassVar[list[PretendRequest]] = []
+    told: ClassVar[list[dict]] = []
+    levels: ClassVar[tuple] = (500, 900)
 
     def __init__(self, scan, model, name, device="auto", **settings):
         self.voxels, self.grid, self.name, self.device = np.array(scan.array[0]), scan.grid, name, device

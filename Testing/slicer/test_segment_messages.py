@@ -1,11 +1,11 @@
 """What a user reads when something is in the way: words, one thing to do, and details without names to copy."""
 
 import slicer
+from MMGLSegmentLib.actions import actions
 from panels import PanelTest, card_only
 from scenes import STRUCTURES, to_ras, transform_of, volume_of
 
 from mmgl.messages import CATALOGUE, MMGLError
-from MMGLSegmentLib.actions import actions
 
 
 class MessageTest(PanelTest):

@@ -184,7 +184,6 @@ class SequenceTest(PanelTest):
 
     def test_samples_are_offered(self):
         import SampleData
-
         from MMGLSegmentLib import samples
 
         SampleData.sources.clear()
