@@ -13,14 +13,14 @@ from mmgl.messages import CATALOGUE
 from MMGLLib import cache
 from MMGLLib.messages import MMGLError
 from MMGLLib.runs import Event, Run
-from MMGLLib.segmenting import checked_model
+from MMGLLib.segmenting import check_settings, checked_model
 from MMGLLib.worker import command, environment
 
 OPTIONS = {
     "mirror": ["--mirror"],
     "refine": ["--refine"],
     "finer": ["--finer"],
-    "doubt_map": ["--doubt"],
+    "doubt": ["--doubt"],
     "tidy": ["--largest-piece", "--fill-holes"],
 }
 """Settings as the command line has them."""
@@ -65,6 +65,7 @@ class SegmentingFolder(Run):
             MMGLError: ``slicer.no_folder``, ``slicer.no_results``, ``segment.same_folder``, or the model cannot be
                 used.
         """
+        check_settings(settings)
         if not str(scans) or not Path(scans).is_dir():
             raise MMGLError("slicer.no_folder")
         if not str(output):

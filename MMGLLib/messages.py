@@ -62,6 +62,7 @@ WORDS: dict[str, str] = {
     "slicer.frames_missing": "This Slicer has no sequences. Segment the frames one by one.",
     "slicer.frame": "Frame {number} of {count} could not be segmented, so there is no result: {words}",
     # studies
+    "slicer.no_study": "{path} holds no study. Choose the folder of a study, or make one with MMGL Train.",
     "slicer.no_models": "The study in {path} has no model yet. Train one with MMGL Train, or choose another study.",
     "slicer.no_result": "There is no result to add yet. Segment the scan first.",
     "slicer.same_scan": (

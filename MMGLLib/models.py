@@ -51,11 +51,11 @@ def models_of_study(folder: str | Path) -> list[str]:
     """Return the model files of a study, the latest first.
 
     Raises:
-        MMGLError: ``study.missing``, or ``slicer.no_models``.
+        MMGLError: ``slicer.no_study``, or ``slicer.no_models``.
     """
     folder = Path(folder)
     if not (folder / "study.json").is_file():
-        raise MMGLError("study.missing", path=folder)
+        raise MMGLError("slicer.no_study", path=folder)
     found = sorted((folder / "models").glob("*.mmgl"), key=lambda file: file.stat().st_mtime, reverse=True)
     if not found:
         raise MMGLError("slicer.no_models", path=folder)

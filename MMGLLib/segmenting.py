@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -30,7 +30,7 @@ class Segmenting(Run):
         on_event: as for ``Run``.
         roi: a region of interest (``vtkMRMLMarkupsROINode``); the whole scan when None.
         surfaces: whether the result is shown in 3-D, where that does not take long.
-        settings: ``doubt_map``, ``mirror``, ``refine``, ``finer`` and ``tidy`` (the largest piece of each structure,
+        settings: ``doubt``, ``mirror``, ``refine``, ``finer`` and ``tidy`` (the largest piece of each structure,
             its holes filled), true or false.
 
     Raises:
@@ -131,13 +131,26 @@ def request_settings(
     card: Any, structures: Sequence[str] | None, settings: dict[str, Any], region: Any = None
 ) -> dict[str, Any]:
     """Return the settings of a request that are not as usual; ``tidy`` means all structures that are wanted."""
-    asked = {name: True for name in ("doubt_map", "mirror", "refine", "finer") if settings.get(name)}
+    check_settings(settings)
+    names = {"doubt": "doubt_map", "mirror": "mirror", "refine": "refine", "finer": "finer"}
+    asked: dict[str, Any] = {theirs: True for ours, theirs in names.items() if settings.get(ours)}
     wanted = list(structures) if structures is not None else [structure.name for structure in card.structures]
     if structures is not None:
         asked["structures"] = wanted
     if settings.get("tidy"):
         asked["largest"] = asked["filled"] = wanted
     return asked if region is None else {**asked, "region": region}
+
+
+def check_settings(settings: Mapping[str, Any]) -> None:
+    """Refuse what is none of the settings that a user can make.
+
+    Raises:
+        TypeError: there is no such setting.
+    """
+    unknown = set(settings) - {"doubt", "mirror", "refine", "finer", "tidy"}
+    if unknown:
+        raise TypeError(f"there is no setting {', '.join(sorted(unknown))}")
 
 
 def followed(request: Any, tell: Callable[[Event], None]) -> Generator[None, None, None]:

@@ -67,6 +67,8 @@ class AddingCase(Run):
 
     def work(self) -> Generator[None, None, Event]:
         """Copy what is in the scene, have it written, and mark the segments as completed."""
+        if not (self.folder / "study.json").is_file():
+            raise MMGLError("slicer.no_study", path=self.folder)
         study = Study.open(self.folder)
         name = self._case_name(study)
         scan = yield from _copied(nodes.scan_of(self.volume))

@@ -12,6 +12,7 @@ import sys
 from pathlib import Path
 from typing import Annotated
 
+import qt
 import slicer
 from slicer import vtkMRMLMarkupsROINode, vtkMRMLScalarVolumeNode, vtkMRMLSegmentationNode
 from slicer.i18n import tr as _
@@ -39,6 +40,9 @@ class MMGLSegment(ScriptedLoadableModule):
         parent.title = _("MMGL Segment")
         parent.categories = [translate("qSlicerAbstractCoreModule", "Segmentation")]
         parent.contributors = ["The MMGL authors"]
+        dark = slicer.app.palette().color(qt.QPalette.Window).lightness() < 128
+        if dark:  # Slicer finds the one for light by itself
+            parent.icon = qt.QIcon(self.resourcePath("Icons/MMGLSegmentDark.svg"))
         parent.helpText = _(
             "Choose a scan and a model, and click Segment. The result is a new segmentation that you can edit; nothing "
             "of yours is changed, and nothing leaves this computer. Models are made with MMGL Train."
@@ -112,9 +116,6 @@ class MMGLSegmentWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         """Show what the scene has now."""
         self.panel.follow(self.logic.getParameterNode())
 
-    def exit(self):
-        """A run goes on while another module is open."""
-
     def onSceneStartClose(self, caller, event):
         """Let go of all nodes before they vanish."""
         self.panel.follow(None)
@@ -165,8 +166,8 @@ class MMGLSegmentLogic(ScriptedLoadableModuleLogic):
         """
         from MMGLLib.segmenting import Segmenting
 
-        run = Segmenting(volumeNode, model, device, structures, onEvent, roi=region, **_named(settings))
-        return _waited(run, wait, "node")
+        run = Segmenting(volumeNode, model, device, structures, onEvent, roi=region, **settings)
+        return run.finish()["node"] if wait else run
 
     def segmentSequence(self, volumeNode, model, device="auto", structures=None, wait=True, onEvent=None, **settings):
         """Segment all frames of a sequence into a sequence of segmentations that plays along with it.
@@ -178,14 +179,11 @@ class MMGLSegmentLogic(ScriptedLoadableModuleLogic):
 
         Returns:
             The segmentation node that shows the current frame; without waiting a ``SegmentingFrames``, as ``segment``.
-
-        Raises:
-            MMGLError: with words that say what to do.
         """
         from MMGLLib.sequences import SegmentingFrames
 
-        run = SegmentingFrames(volumeNode, model, device, structures, onEvent, **_named(settings))
-        return _waited(run, wait, "node")
+        run = SegmentingFrames(volumeNode, model, device, structures, onEvent, **settings)
+        return run.finish()["node"] if wait else run
 
     def segmentFolder(
         self, scansFolder, resultsFolder, model, device="auto", structures=None, wait=True, onEvent=None, **settings
@@ -197,19 +195,16 @@ class MMGLSegmentLogic(ScriptedLoadableModuleLogic):
             resultsFolder: gets a ``.seg.nrrd`` for each scan and ``results.csv``; nothing in it is overwritten, and
                 the same call goes on where it was left.
             model, device, structures, wait, settings: as for ``segment``.
-            onEvent: as for ``segment``; ``progress`` has ``done`` and ``of``, and the event ``done`` has ``output``,
-                ``done`` and ``skipped`` (scan and reason).
+            onEvent: as for ``segment``; ``progress`` has ``done`` and ``of``, ``done`` has ``output``, ``done`` and
+                ``skipped`` (scan and reason).
 
         Returns:
             The path of the results; without waiting a ``SegmentingFolder``, as ``segment``.
-
-        Raises:
-            MMGLError: with words that say what to do.
         """
         from MMGLLib.folders import SegmentingFolder
 
-        run = SegmentingFolder.start(scansFolder, resultsFolder, model, device, structures, onEvent, **_named(settings))
-        return _waited(run, wait, "output")
+        run = SegmentingFolder.start(scansFolder, resultsFolder, model, device, structures, onEvent, **settings)
+        return run.finish()["output"] if wait else run
 
     def addToTraining(
         self, segmentationNode, volumeNode, studyFolder, meanings=None, same=None, wait=True, onEvent=None
@@ -235,20 +230,7 @@ class MMGLSegmentLogic(ScriptedLoadableModuleLogic):
         from MMGLLib.training_cases import AddingCase
 
         run = AddingCase(segmentationNode, volumeNode, studyFolder, meanings, same, onEvent)
-        return _waited(run, wait, "case")
-
-
-def _named(settings):
-    """Return settings by the names that the core has for them."""
-    unknown = set(settings) - {"doubt", "mirror", "refine", "finer", "tidy", "surfaces"}
-    if unknown:
-        raise TypeError(f"there is no setting {', '.join(sorted(unknown))}")
-    return {"doubt_map" if name == "doubt" else name: value for name, value in settings.items()}
-
-
-def _waited(run, wait, result):
-    """Return what a run makes, once it has; the run itself where nobody waits."""
-    return run.finish()[result] if wait else run
+        return run.finish()["case"] if wait else run
 
 
 class MMGLSegmentTest(ScriptedLoadableModuleTest):

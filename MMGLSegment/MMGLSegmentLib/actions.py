@@ -19,7 +19,7 @@ def actions(panel):
         "slicer.not_installed": install_again,
         "slicer.no_model": (_("Add a model"), lambda: panel.onAddModel()),
         "slicer.no_models": (_("Choose another study"), lambda: panel.onAddStudy()),
-        "study.missing": (_("Choose another folder"), lambda: panel.onAddStudy()),
+        "slicer.no_study": (_("Choose another study"), lambda: panel.onAddStudy()),
         "slicer.died": again,
         "slicer.scan_changed": again,
         "device.no_cuda": (_("Use the processor"), lambda: use_processor(panel)),

@@ -31,9 +31,9 @@ class Message:
         """Show words, or nothing; ``action`` is the text and the callable of a button."""
         self._show(words, *action)
 
-    def fail(self, error, log=""):
+    def fail(self, error, log="", action=None):
         """Show an error, the one thing to do about it, and a button that copies a report with the log."""
-        self._show(without_folders(error), *self._actions.get(error.key, ("", None)))
+        self._show(without_folders(error), *(action or self._actions.get(error.key, ("", None))))
         self.ui.messageLabel.toolTip = str(error)
         versions = f"MMGL {mmgl.__version__}, Slicer {slicer.app.majorVersion}.{slicer.app.minorVersion}"
         scan = self.ui.scanSelector.currentNode()

@@ -74,7 +74,8 @@ class Training:
             words = _("The study does not know '{name}'. What is it?").format(name=name)
             self.panel.message.ask(words, answers, lambda answer: self._means(name, answer))
         else:
-            self.panel.message.fail(error, log)
+            again = (_("Choose another folder"), self.onAdd) if error.key == "slicer.no_study" else None
+            self.panel.message.fail(error, log, again)
 
     def _structures(self):
         try:

@@ -277,10 +277,10 @@ class TrainingTest(PanelTest):
         self.ended()
         self.study = Study.create(self.folder / "study")
 
-    def add(self):
+    def add(self, folder=None):
         from bench import popups
 
-        popups.answers.append(str(self.study.folder))
+        popups.answers.append(str(folder or self.study.folder))
         self.ui.addToTrainingButton.click()
         self.ended()
 
@@ -324,8 +324,9 @@ class TrainingTest(PanelTest):
         self.assertEqual(len(labels), 3)  # the first one is still there
 
     def test_a_folder_that_is_no_study(self):
-        self.add()
+        self.add(self.folder)
         self.assertIn("holds no study", self.said())
+        self.assertEqual(self.action(), "Choose another folder")
 
     def test_the_panel_is_free_meanwhile(self):
         import threading
