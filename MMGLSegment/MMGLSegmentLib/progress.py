@@ -17,6 +17,7 @@ class Progress:
     def __init__(self, ui):
         self.ui = ui
         self._begun, self._last = 0.0, {}
+        self.end()
 
     def begin(self):
         """Show that something has begun, of which nothing is known yet."""

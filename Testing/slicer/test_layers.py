@@ -32,6 +32,7 @@ THIRD = {
     "MMGLLib",
     "MMGLSegmentLib",
     "PyTorchUtils",
+    "SampleData",
     "packaging",
 }
 

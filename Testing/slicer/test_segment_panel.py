@@ -26,6 +26,7 @@ class PathTest(PanelTest):
         worker.prepare.assert_called_with(str(self.folder / "heart.mmgl"), "auto")
         self.assertTrue(self.ui.segmentButton.enabled)
         self.assertTrue(self.ui.resultSection.isHidden())
+        self.assertTrue(self.ui.progressBar.isHidden())
         self.assertTrue(self.ui.advancedSection.collapsed)
 
     def test_a_click_segments_and_opens_the_editor(self):
