@@ -11,6 +11,7 @@ import os
 import re
 import shutil
 import sys
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -139,7 +140,8 @@ class Request:
 
 def prepare(model: Path, device: str = "auto") -> None:
     """Have a model loaded before it is needed, when it is chosen; tells nothing, even where that does not go well."""
-    _worker.prepare(Path(model), device)
+    with suppress(MMGLError):
+        _worker.prepare(Path(model), device)
 
 
 def close() -> None:

@@ -63,8 +63,9 @@ class SegmentTest(LogicTest):
         run = self.logic.segment(volume_of(), card_only(self.folder), wait=False, onEvent=heard.append)
         self.assertFalse(run.ended)
         self.until(run.poll, "the end of segmenting")
-        self.assertEqual([event["event"] for event in heard], ["done"])
-        self.assertEqual(heard[0]["node"], run.node)
+        self.assertEqual({event["event"] for event in heard[:-1]}, {"progress"})
+        self.assertEqual(heard[-1]["event"], "done")
+        self.assertEqual(heard[-1]["node"], run.node)
 
     def test_what_is_wrong_is_raised_in_words_and_nothing_is_made(self):
         self.pretend("constant")
@@ -83,17 +84,13 @@ class SegmentTest(LogicTest):
 
     def test_no_file_is_left_behind(self):
         self.pretend("both")
-        before = set(Path(tempfile.gettempdir()).glob("mmgl-*"))
-        self.logic.segment(volume_of(), card_only(self.folder))
-        self.assertEqual([file for file in self.left(before) if file.suffix == ".raw"], [])
-        worker.close()
-        self.assertEqual(self.left(before), [])
-
-    @staticmethod
-    def left(before):
-        return [
-            file for folder in set(Path(tempfile.gettempdir()).glob("mmgl-*")) - before for file in folder.rglob("*")
-        ]
+        own = self.folder / "temporary"
+        own.mkdir()
+        with mock.patch.object(tempfile, "tempdir", str(own)):
+            self.logic.segment(volume_of(), card_only(self.folder))
+            self.assertEqual(list(own.rglob("*.raw")), [])
+            worker.close()
+        self.assertEqual(list(own.iterdir()), [])
 
 
 class AfterwardsTest(LogicTest):

@@ -21,14 +21,25 @@ if TYPE_CHECKING:
 def worker(options: argparse.Namespace) -> None:
     """Do one order after the other, until none comes for long or the process that gives them is gone."""
     orders: SimpleQueue[int] = SimpleQueue()
-    threading.Thread(target=_listen, args=(_take_input(), options.folder, orders), daemon=True).start()
+    alone = threading.Event()
+    listener = threading.Thread(target=_listen, args=(_take_input(), options.folder, orders, alone), daemon=True)
+    listener.start()
+    try:
+        _work(options.folder, orders, options.idle)
+    finally:
+        if alone.is_set():
+            listener.join()  # it tidies up, and then ends this process
+
+
+def _work(root: Path, orders: SimpleQueue[int], idle: float) -> None:
+    """Do orders until none comes for long."""
     serving: Serving | None = None
     while True:
         try:
-            number = orders.get(timeout=options.idle)
+            number = orders.get(timeout=idle)
         except Empty:
             return
-        folder = options.folder / f"order-{number}"
+        folder = root / f"order-{number}"
         try:
             wish = Wish.from_json(read_json(folder / ORDER))
             if serving is None:
@@ -37,8 +48,17 @@ def worker(options: argparse.Namespace) -> None:
                 serving = Serving()
             serving.serve(wish, folder)
         except MMGLError as error:
-            parameters = {k: v if isinstance(v, int | float) else str(v) for k, v in error.parameters.items()}
-            tell(folder, "failed", key=error.key, parameters=parameters)
+            _fail(folder, error)
+        except OSError as error:
+            reason = error.strerror or "the disk may be full"
+            _fail(folder, MMGLError("file.unwritable", path=error.filename or folder, reason=reason))
+
+
+def _fail(folder: Path, error: MMGLError) -> None:
+    """Tell why an order cannot be done, where somebody still wants to know."""
+    if folder.is_dir():
+        parameters = {k: v if isinstance(v, int | float) else str(v) for k, v in error.parameters.items()}
+        tell(folder, "failed", key=error.key, parameters=parameters)
 
 
 def _take_input() -> int:
@@ -53,12 +73,13 @@ def _take_input() -> int:
     return own
 
 
-def _listen(source: int, folder: Path, orders: SimpleQueue[int]) -> None:
+def _listen(source: int, folder: Path, orders: SimpleQueue[int], alone: threading.Event) -> None:
     """Pass on the numbers of orders, also while one is at work; end this process when nobody can give any more."""
     line = b""
     while data := os.read(source, 4096):
         *numbers, line = (line + data).split(b"\n")
-        for number in numbers:
+        for number in filter(bytes.isdigit, numbers):
             orders.put(int(number))
+    alone.set()
     scratch.leave(folder)
     os._exit(0)

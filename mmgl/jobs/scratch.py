@@ -47,8 +47,10 @@ def leave(folder: Path) -> None:
     owner, until = _owner(folder), time.monotonic() + PATIENCE
     while _lives(owner) and time.monotonic() < until:
         time.sleep(0.05)
-    if not _lives(owner):
-        remove(folder)
+    if _lives(owner):
+        return
+    while not remove(folder) and time.monotonic() < until:  # another thread of this process may still write into it
+        time.sleep(0.05)
 
 
 def _sweep() -> None:
