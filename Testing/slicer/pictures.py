@@ -46,15 +46,20 @@ class States:
             slicer.app.processEvents()
             time.sleep(0.01)
 
-    def together(self, *names: str) -> np.ndarray:
-        """Return several of them side by side."""
-        chosen = [self.taken[name] for name in names]
-        height = max(len(picture) for picture in chosen)
-        return np.concatenate([_padded(picture, height) for picture in chosen], axis=1)
+    def together(self, *columns: tuple[str, ...]) -> np.ndarray:
+        """Return those that were taken in columns, one state below the other in each."""
+        stacked = [
+            np.concatenate([_padded(self.taken[name], 0) for name in column if name in self.taken])
+            for column in columns
+        ]
+        height = max(len(column) for column in stacked)
+        return np.concatenate([_padded(column, height) for column in stacked], axis=1)[:-GAP, :-GAP]
 
 
 def _padded(picture: np.ndarray, height: int) -> np.ndarray:
-    return np.pad(picture, ((0, height - len(picture)), (0, GAP), (0, 0)), constant_values=255)
+    """Return a picture with white on the right, and below it, up to a height where it is less."""
+    below = height - len(picture) if height else GAP
+    return np.pad(picture, ((0, below), (0, GAP), (0, 0)), constant_values=255)
 
 
 def main(model: str, scan: str, folder: Path, study: str = "") -> None:
@@ -90,7 +95,8 @@ def main(model: str, scan: str, folder: Path, study: str = "") -> None:
         ui.addToTrainingButton.click()
         states.wait(lambda: panel.run is None)
         states.take("question")
-    save(folder / "panel.png", states.together("ready", "segmenting", "result", "advanced")[:, :-GAP])
+    columns = ("ready", "segmenting", "set-up"), ("result", "question"), ("advanced",)
+    save(folder / "panel.png", states.together(*columns))
     widget.cleanup()
 
 
