@@ -33,7 +33,7 @@ class EndToEndTest(BenchTest):
         volume = slicer.util.loadVolume(str(self.scan))
         ui.scanSelector.setCurrentNode(volume)
         panel.add_model(str(self.study))
-        self.assertEqual(ui.modelSelector.currentText, "study · model-1")
+        self.assertTrue(ui.modelSelector.currentText.startswith("study · model-1"))
 
         ui.segmentButton.click()
         self.until(lambda: panel.progress.words() != "Starting", "a sign of life", 240)
