@@ -34,6 +34,40 @@ WORDS: dict[str, str] = {
         "Nothing of {structures} was found in {scan}. It may look unlike the scans the model learned from. Check that "
         "it is the right model."
     ),
+    # setting up
+    "slicer.old": "MMGL needs Slicer 5.10 or newer, and this is {version}. Install a newer Slicer.",
+    "slicer.network": (
+        "Your network blocked the download ({reason}); in a hospital this is usually the proxy. Nothing was changed. "
+        "Install from a folder of wheels instead, or show IT the details."
+    ),
+    "slicer.disk": (
+        "There is not enough disk space for PyTorch: {needed} GB are needed in {folder} and {free} GB are free. Free "
+        "some space and try again."
+    ),
+    "slicer.wheels": (
+        "The folder holds no PyTorch for this Slicer (Python {python}, {system}), so nothing was installed. Choose a "
+        "folder with the wheels named in the details."
+    ),
+    "slicer.rights": (
+        "Slicer's own folder cannot be written, so nothing was installed. Ask whoever installed Slicer, or install "
+        "Slicer into a folder of your own."
+    ),
+    "slicer.not_installed": "PyTorch could not be installed. Nothing else was changed. Try again, or copy the details.",
+    "slicer.interrupted": "Setting up MMGL was not finished last time. Go on with it.",
+    # folders, sequences and regions
+    "slicer.no_folder": "No folder of scans is chosen. Choose one.",
+    "slicer.no_results": "No folder for the results is chosen. Choose one.",
+    "slicer.empty_region": "The region {region} lies beside {scan}. Move it onto the scan, or choose no region.",
+    "slicer.no_sequence": "{scan} is not a frame of a sequence. Load a sequence, or segment this scan alone.",
+    "slicer.frames_missing": "This Slicer has no sequences. Segment the frames one by one.",
+    "slicer.frame": "Frame {number} of {count} could not be segmented, so there is no result: {words}",
+    # studies
+    "slicer.no_study": "{path} holds no study. Choose the folder of a study, or make one with MMGL Train.",
+    "slicer.no_models": "The study in {path} has no model yet. Train one with MMGL Train, or choose another study.",
+    "slicer.no_result": "There is no result to add yet. Segment the scan first.",
+    "slicer.same_scan": (
+        "The study has a case called {case} already, of the same size. Say whether this is its corrected label."
+    ),
     "slicer.no_torch": (
         "MMGL needs PyTorch (about 2.5 GB, once), which is not installed yet. Nothing else will be changed. Install it."
     ),

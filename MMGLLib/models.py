@@ -9,13 +9,18 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from mmgl.imaging.grid import Grid
+from MMGLLib import nodes
 from MMGLLib.messages import MMGLError
 
 if TYPE_CHECKING:
     from mmgl.model import Card
 
 COARSER = 2.0
-"""How many times thicker than those of the training scans voxels may be before it is said."""
+"""How many times thicker than those of the training scans voxels may be before it is said; for models that do not know
+the range of theirs."""
+
+TRUSTED = 3
+"""Check cases from which a Dice says something."""
 
 
 def card_of(file: str | Path) -> Card:
@@ -42,6 +47,37 @@ def usable(files: Sequence[str]) -> dict[str, Card]:
     return cards
 
 
+def models_of_study(folder: str | Path) -> list[str]:
+    """Return the model files of a study, the latest first.
+
+    Raises:
+        MMGLError: ``slicer.no_study``, or ``slicer.no_models``.
+    """
+    folder = Path(folder)
+    if not (folder / "study.json").is_file():
+        raise MMGLError("slicer.no_study", path=folder)
+    found = sorted((folder / "models").glob("*.mmgl"), key=lambda file: file.stat().st_mtime, reverse=True)
+    if not found:
+        raise MMGLError("slicer.no_models", path=folder)
+    return [str(file) for file in found]
+
+
+def models_there(path: str | Path) -> list[str]:
+    """Return the model files at a path that was added once: a file, or those of a study; none where it is gone."""
+    if not Path(path).is_dir():
+        return [str(path)]
+    try:
+        return models_of_study(path)
+    except MMGLError:
+        return []
+
+
+def study_of(model: str | Path) -> str:
+    """Return the folder of the study that a model file lies in, or an empty string."""
+    folder = Path(model).parent.parent
+    return str(folder) if str(model) and (folder / "study.json").is_file() else ""
+
+
 def words(card: Card) -> str:
     """Return what a model is, in a few lines."""
     counted = [f"{card.cases[kind]} {kind}" for kind in ("labelled", "unlabelled", "check") if card.cases.get(kind)]
@@ -49,25 +85,41 @@ def words(card: Card) -> str:
     if counted:
         lines.append(f"Learned from: {', '.join(counted)} scans")
     if card.scores:
+        checks = card.cases.get("check", 0)
         scores = ", ".join(f"{name} {score:.2f}" for name, score in card.scores.items())
         lines.append(f"Dice on its check cases: {scores}")
+        if 0 < checks < TRUSTED:
+            lines.append(f"Checked on {checks} scan(s) only: too few to trust the numbers.")
     else:
         lines.append("It was not checked: too few labelled scans.")
     return "\n".join([*lines, f"Made {card.created[:10]}" if card.created else ""]).strip()
 
 
-def fit(card: Card, grid: Grid, channels: int) -> str:
-    """Return what speaks against a model for a scan, in one line; empty where nothing does."""
+def fit(card: Card, grid: Grid, channels: int, modality: str = "") -> str:
+    """Return what speaks against a model for a scan, a line for each thing; empty where nothing does."""
     expected = card.plan.channels
     if channels != expected:
         return f"This model reads scans with {expected} channel(s), and this one has {channels}."
     if card.plan.pictures and grid.size[0] > 1:
         return f"This model segments pictures of one slice, and this scan has {grid.size[0]}."
+    if card.plan.scans is not None:
+        from mmgl.inference.fit import fit_header
+
+        return "\n".join(finding.words for finding in fit_header(modality, grid, card.plan))
     learned = [mm for mm in card.plan.spacing if mm is not None] if not card.plan.pictures else []
     spacing = grid.reorientation().apply_to_grid(grid).spacing
     if len(learned) == 3 and (np.array(spacing) / learned).max() > COARSER:
         return "Check the result: this scan has thicker slices or larger voxels than the training scans."
     return ""
+
+
+def fit_of(card: Card, volume: Any) -> str:
+    """Return what speaks against a model for a volume node, by its header alone.
+
+    Raises:
+        MMGLError: as ``nodes.grid_of``.
+    """
+    return fit(card, nodes.grid_of(volume), channels_of(volume), nodes.modality_of(volume))
 
 
 def channels_of(volume: Any) -> int:

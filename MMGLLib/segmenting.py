@@ -2,31 +2,36 @@
 
 from __future__ import annotations
 
-import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import slicer
 
-from MMGLLib import models, nodes
+from mmgl.imaging.grid import Array, Grid
+from MMGLLib import doubt, models, nodes, regions, results
 from MMGLLib.messages import MMGLError
+from MMGLLib.runs import Event, Run
 from MMGLLib.worker import Request
 
-Event = dict[str, Any]
 
-
-class Segmenting:
+class Segmenting(Run):
     """Segments a volume node with a model, without waiting.
+
+    The event ``done`` has ``node``, ``empty`` (names of structures that were not found), ``check`` (names of those to
+    look at twice) and ``told`` (what may spoil the result or was changed in it, in words).
 
     Args:
         volume: the volume node; it is only read.
         model: the ``.mmgl`` file.
         device: ``auto``, ``cpu`` or ``cuda``.
         structures: names of those wanted; all when None.
-        on_event: called with each event from within ``poll``: ``{"event": "done", "node": ...}``,
-            ``{"event": "cancelled", "error": ...}`` or ``{"event": "failed", "error": ..., "details": ...}``.
+        on_event: as for ``Run``.
+        roi: a region of interest (``vtkMRMLMarkupsROINode``); the whole scan when None.
+        surfaces: whether the result is shown in 3-D, where that does not take long.
+        settings: ``doubt``, ``mirror``, ``refine``, ``finer`` and ``tidy`` (the largest piece of each structure,
+            its holes filled), true or false.
 
     Raises:
         MMGLError: the scan or the model cannot be used.
@@ -39,66 +44,129 @@ class Segmenting:
         device: str = "auto",
         structures: Sequence[str] | None = None,
         on_event: Callable[[Event], None] | None = None,
+        roi: Any = None,
+        surfaces: bool = False,
+        **settings: Any,
     ) -> None:
-        if not str(model):
-            raise MMGLError("slicer.no_model")
+        super().__init__(on_event)
         scan = nodes.scan_of(volume)
-        self.card = models.card_of(model)
-        for name in structures or ():
-            if name not in [structure.name for structure in self.card.structures]:
-                known = ", ".join(structure.name for structure in self.card.structures)
-                raise MMGLError("study.unknown_structure", name=name, structures=known)
+        self.card, self.model = checked_model(model, structures)
         self.node: Any = None
-        self.error: MMGLError | None = None
-        self.details, self.ended = "", False
         self.scene = volume.GetScene()
-        self.volume, self._wanted, self._on_event = volume, structures, on_event
-        self._model = Path(model)
-        self._request = Request(scan, Path(model).resolve(), volume.GetName(), device)
+        self.volume = volume
+        self._wanted, self._grid, self._surfaces = structures, scan.grid, surfaces
+        asked = request_settings(self.card, structures, settings, regions.region_of(roi, volume))
+        self._request = Request(scan, self.model, volume.GetName(), device, **asked)
 
-    def poll(self) -> bool:
-        """Look once, without waiting, and return whether it has ended."""
-        if not self.ended and self._request.ended:
-            try:
-                self.node = self._show(self._request.result())
-            except MMGLError as error:
-                self._fail(error)
-            else:
-                self._end({"event": "done", "node": self.node})
-        return self.ended
+    @property
+    def idle(self) -> bool:
+        """Whether it waits for the process that segments."""
+        return not self._request.ended
 
     def cancel(self) -> None:
         """Ask it to end; the next ``poll`` or the one after tells that it has."""
         self._request.cancel()
 
-    def abandon(self) -> None:
-        """End it now, without a word: the panel or the scene goes away."""
-        self.ended = True
+    def close(self) -> None:
+        """Let go of the process and its files."""
+        if not self.details:
+            self.details = self._request.details()
         self._request.close()
 
-    def _show(self, labelmap: Any) -> Any:
-        """Return the new segmentation node of a result."""
+    def work(self) -> Generator[None, None, Event]:
+        """Wait for the result, and make the nodes that show it."""
+        yield from followed(self._request, self.tell)
+        self.details = self._request.details()
+        labelmap, request = self._request.result(), self._request
+        self._require_scan()
+        self.tell({"event": "progress", "stage": "progress.finishing", "share": 1.0, "seconds_left": None})
+        numbers, structures = numbering(self.card.structures, self._wanted)
+        name = f"{self.volume.GetName()} – {self.model.stem}"
+        finer = np.linalg.inv(affine(self._grid)) @ affine(request.grid) if request.grid != self._grid else None
+        making = results.making_segmentation(self.volume, labelmap, structures, name, numbers, finer)
+        self.node, empty = yield from making
+        doubt.keep_slices(self.node, request.slices, self._grid.size)
+        uncertain = request.doubt()
+        if uncertain is not None:
+            yield from doubt.making_doubt(self.node, self.volume, uncertain)
+        if self._surfaces:
+            yield from results.making_surfaces(self.node)
+        told = [finding.words for finding in (*request.fit, *request.findings)]
+        return {"event": "done", "node": self.node, "empty": empty, "check": request.flags, "told": told}
+
+    def _require_scan(self) -> None:
+        """Refuse to show a result on what is not the scan any more."""
         volume = self.volume
         if volume.GetScene() is not self.scene or self.scene is not slicer.mrmlScene:
             raise MMGLError("slicer.scan_gone")
-        if volume.GetImageData() is None or volume.GetImageData().GetDimensions()[::-1] != labelmap.shape:
+        if volume.GetImageData() is None or volume.GetImageData().GetDimensions()[::-1] != self._grid.size:
             raise MMGLError("slicer.scan_changed", name=volume.GetName())
-        kept = [i for i, s in enumerate(self.card.structures, 1) if self._wanted is None or s.name in self._wanted]
-        numbers = np.zeros(len(self.card.structures) + 1, np.uint16)
-        numbers[kept] = np.arange(1, len(kept) + 1)
-        structures = [self.card.structures[i - 1] for i in kept]
-        name = f"{volume.GetName()} – {self._model.stem}"
-        return nodes.new_segmentation(volume, numbers[labelmap], structures, name)
 
-    def _fail(self, error: MMGLError) -> None:
-        self.error, self.details = error, self._request.details()
-        event = "cancelled" if error.key == "slicer.stopped" else "failed"
-        if event == "failed":
-            logging.info("MMGL: %s\n%s", error, self.details)
-        self._end({"event": event, "error": error, "details": self.details})
 
-    def _end(self, event: Event) -> None:
-        self.ended = True
-        self._request.close()
-        if self._on_event is not None:
-            self._on_event(event)
+def checked_model(model: str | Path, structures: Sequence[str] | None) -> tuple[Any, Path]:
+    """Return the card and the absolute path of a model that has the structures wanted.
+
+    Raises:
+        MMGLError: ``slicer.no_model``, ``study.unknown_structure``, or the model cannot be read.
+    """
+    if not str(model):
+        raise MMGLError("slicer.no_model")
+    card = models.card_of(model)
+    known = [structure.name for structure in card.structures]
+    for name in structures or ():
+        if name not in known:
+            raise MMGLError("segment.unknown_structure", name=name, structures=", ".join(known))
+    return card, Path(model).resolve()
+
+
+def affine(grid: Grid) -> Array:
+    """Return the 4 x 4 matrix from voxels (x, y, z) of a grid to LPS."""
+    matrix = np.eye(4)
+    matrix[:3, :3] = (np.array(grid.directions) * grid.spacing)[::-1, ::-1]
+    matrix[:3, 3] = grid.origin[::-1]
+    return matrix
+
+
+def request_settings(
+    card: Any, structures: Sequence[str] | None, settings: dict[str, Any], region: Any = None
+) -> dict[str, Any]:
+    """Return the settings of a request that are not as usual; ``tidy`` means all structures that are wanted."""
+    check_settings(settings)
+    names = {"doubt": "doubt_map", "mirror": "mirror", "refine": "refine", "finer": "finer"}
+    asked: dict[str, Any] = {theirs: True for ours, theirs in names.items() if settings.get(ours)}
+    wanted = list(structures) if structures is not None else [structure.name for structure in card.structures]
+    if structures is not None:
+        asked["structures"] = wanted
+    if settings.get("tidy"):
+        asked["largest"] = asked["filled"] = wanted
+    return asked if region is None else {**asked, "region": region}
+
+
+def check_settings(settings: Mapping[str, Any]) -> None:
+    """Refuse what is none of the settings that a user can make.
+
+    Raises:
+        TypeError: there is no such setting.
+    """
+    unknown = set(settings) - {"doubt", "mirror", "refine", "finer", "tidy"}
+    if unknown:
+        raise TypeError(f"there is no setting {', '.join(sorted(unknown))}")
+
+
+def followed(request: Any, tell: Callable[[Event], None]) -> Generator[None, None, None]:
+    """Pass on what a request tells until it has ended."""
+    while True:
+        ended = request.ended  # looked at first: what is told after that is not missed
+        for event in request.events():
+            tell({"event": "progress", **{k: v for k, v in event.items() if k != "event"}})
+        if ended:
+            return
+        yield
+
+
+def numbering(structures: Sequence[Any], wanted: Sequence[str] | None) -> tuple[np.ndarray, list[Any]]:
+    """Return for each value of a labelmap its number among the structures wanted, 0 for none, and these structures."""
+    kept = [i for i, structure in enumerate(structures, 1) if wanted is None or structure.name in wanted]
+    numbers = np.zeros(len(structures) + 1, np.uint16)
+    numbers[kept] = np.arange(1, len(kept) + 1)
+    return numbers, [structures[i - 1] for i in kept]

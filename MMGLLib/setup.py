@@ -1,53 +1,182 @@
-"""Installing what MMGL needs, once, after the user said yes. What is there already keeps its version."""
+"""Installing what MMGL needs, once, after the user said yes. What is there already keeps its version.
+
+Nothing here waits where Slicer can install without waiting (5.12 and newer): ``on_end`` tells how it ended.
+"""
 
 from __future__ import annotations
 
 import importlib.util
 import inspect
+import platform
+import shutil
+import subprocess
+import sys
 import tempfile
-from importlib import metadata
+from collections.abc import Callable
 from pathlib import Path
 
 import slicer
 
-REQUIREMENTS = ["safetensors>=0.4"]
-"""Besides torch; everything else comes with Slicer."""
+from MMGLLib.messages import MMGLError
+
+REQUIREMENTS = {"torch": "torch>=2.2,!=2.9.*", "safetensors": "safetensors>=0.4"}
+"""What is installed, by the name it is imported by; everything else comes with Slicer."""
 
 TORCH = ">=2.2,!=2.9.*"
+NEEDED = 6.0
+"""GB that PyTorch takes while it is being installed."""
+
+PENDING = "MMGL/SetUp"
+"""While it is being installed, the folder of wheels or ``network``: it is gone on with after Slicer was closed."""
+
+REASONS = {
+    "slicer.disk": ("No space left on device", "[Errno 28]", "WinError 112"),
+    "slicer.rights": ("Permission denied", "[Errno 13]", "WinError 5]", "Access is denied"),
+}
+CERTIFICATE = ("CERTIFICATE_VERIFY_FAILED", "SSLError", "SSLCertVerificationError")
+NETWORK = ("ProxyError", "NewConnectionError", "ConnectTimeout", "Failed to establish", "getaddrinfo", "403 Forbidden")
+
+End = Callable[["MMGLError | None", str], None]
 
 
 def missing() -> list[str]:
     """Return what is not installed, without importing any of it."""
-    return [name for name in ("torch", "safetensors") if importlib.util.find_spec(name) is None]
+    return [name for name in REQUIREMENTS if importlib.util.find_spec(name) is None]
 
 
-def install(folder: str = "") -> None:
-    """Install what is missing; the user was asked before.
+def require_slicer() -> None:
+    """Refuse a Slicer that is too old.
+
+    Raises:
+        MMGLError: ``slicer.old``.
+    """
+    version = int(slicer.app.majorVersion), int(slicer.app.minorVersion)
+    if version < (5, 10):
+        raise MMGLError("slicer.old", version=".".join(str(part) for part in version))
+
+
+def pending() -> str | None:
+    """Return where a set-up that Slicer was closed in came from, the folder of wheels or ``network``, else None."""
+    begun = str(slicer.app.settings().value(PENDING) or "")
+    return begun if begun and missing() else None
+
+
+class SetUp:
+    """Installs what is missing; the user was asked before.
 
     Args:
+        on_end: called once, with None or what went wrong, and with what pip said.
         folder: of wheels, for computers without a network; empty for the network.
+        anew: whether a torch that does not start is taken away first.
     """
-    lacking = missing()
-    with tempfile.TemporaryDirectory() as temporary:
-        constraints = Path(temporary) / "constraints.txt"
-        constraints.write_text("\n".join(installed()) + "\n", encoding="utf-8")
-        if "torch" in lacking and (folder or not _torch_by_extension()):
+
+    def __init__(self, on_end: End, folder: str = "", anew: bool = False) -> None:
+        self._on_end, self._folder, self._said = on_end, folder, list[str]()
+        self._temporary = tempfile.TemporaryDirectory(prefix="mmgl-setup-", ignore_cleanup_errors=True)
+        self._ended = False
+        slicer.app.settings().setValue(PENDING, folder or "network")
+        try:
+            require_space()
+            if anew:
+                self._said.append("uninstalling torch")
+                slicer.util.pip_uninstall("torch")
+                importlib.invalidate_caches()
+            self._install(self._lacking(anew), anew)
+        except MMGLError as error:
+            self._end(error)
+        except (subprocess.CalledProcessError, RuntimeError) as error:
+            self._said.append(str(error))
+            self._end(self._reason())
+
+    def _lacking(self, anew: bool) -> list[str]:
+        lacking = missing()
+        if anew and "torch" not in lacking:
+            lacking.insert(0, "torch")  # this process may still see the one that was taken away
+        if "torch" in lacking and not self._folder and _torch_by_extension():
             lacking.remove("torch")
-            _pip([f"torch{TORCH}"], constraints, folder)
-        _pip([wish for wish in REQUIREMENTS if wish.startswith(tuple(lacking))], constraints, folder)
+        return lacking
+
+    def _install(self, lacking: list[str], anew: bool) -> None:
+        """Install with the newest means that this Slicer has."""
+        wishes = [REQUIREMENTS[name] for name in lacking]
+        if not wishes:
+            self._end(None)
+            return
+        constraints = Path(self._temporary.name) / "constraints.txt"
+        kept = [line for line in installed() if not (anew and line.startswith("torch=="))]
+        constraints.write_text("\n".join(kept) + "\n", encoding="utf-8")
+        offline = ["--no-index", "-f", self._folder] if self._folder else []  # -f: where the wheels lie
+        if hasattr(slicer, "packaging"):
+            slicer.packaging.pip_install(
+                [*offline, *wishes],
+                constraints=str(constraints),
+                blocking=False,
+                show_progress=False,
+                requester="MMGL",
+                logCallback=self._said.append,
+                completedCallback=self._completed,
+            )
+            if slicer.app.testingEnabled() and not slicer.packaging.isPipInstallInProgress():
+                self._completed(0)  # in testing mode Slicer waits, and calls nobody
+            return
+        slicer.util.pip_install([*offline, "--constraint", str(constraints), *wishes])
+        self._completed(0)
+
+    def _completed(self, code: int) -> None:
+        importlib.invalidate_caches()
+        self._end(self._reason() if code else None)
+
+    def _reason(self) -> MMGLError:
+        """Return in words what pip said."""
+        text = "\n".join(self._said)
+        if any(word in text for word in REASONS["slicer.disk"]):
+            return _no_space()
+        if any(word in text for word in REASONS["slicer.rights"]):
+            return MMGLError("slicer.rights")
+        if self._folder:
+            version = ".".join(str(part) for part in sys.version_info[:2])
+            return MMGLError("slicer.wheels", python=version, system=f"{platform.system()} {platform.machine()}")
+        if any(word in text for word in CERTIFICATE):
+            return MMGLError("slicer.network", reason="its security certificate is not known")
+        if any(word in text for word in NETWORK):
+            return MMGLError("slicer.network", reason="no connection")
+        return MMGLError("slicer.not_installed")
+
+    def _end(self, error: MMGLError | None) -> None:
+        if self._ended:
+            return
+        self._ended = True
+        self._temporary.cleanup()
+        if error is None:
+            slicer.app.settings().remove(PENDING)
+        log = [f"needed: {', '.join(REQUIREMENTS.values())}", *self._said[-200:]]
+        self._on_end(error, "\n".join(log))
 
 
-def repair() -> None:
-    """Take a torch that does not start away and install it again; Slicer must be restarted afterwards."""
-    slicer.util.pip_uninstall("torch")
-    importlib.invalidate_caches()
-    install()
+def require_space() -> None:
+    """Refuse to begin where the disk is too full.
+
+    Raises:
+        MMGLError: ``slicer.disk``.
+    """
+    if "torch" in missing() and shutil.disk_usage(sys.prefix).free / 1e9 < NEEDED:
+        raise _no_space()
+
+
+def _no_space() -> MMGLError:
+    free = shutil.disk_usage(sys.prefix).free / 1e9
+    return MMGLError("slicer.disk", needed=f"{NEEDED:.0f}", folder=sys.prefix, free=f"{free:.1f}")
 
 
 def installed() -> list[str]:
-    """Return all that is installed, each as ``name==version``; a half removed one has no version and is left out."""
-    found = {(d.metadata["Name"], d.version) for d in metadata.distributions() if d.metadata["Name"]}
-    return sorted(f"{name}=={version}" for name, version in found if version and "+" not in version)
+    """Return all that is installed, each as ``name==version``; a half removed one is left out.
+
+    The names of the folders say it: reading what is in them would hold up the application.
+    """
+    folders = [folder for path in sys.path if path for folder in Path(path).glob("*.dist-info")]
+    found = {folder.name.removesuffix(".dist-info") for folder in folders if (folder / "METADATA").is_file()}
+    pairs = [name.split("-", 1) for name in found if "-" in name and "+" not in name]
+    return sorted(f"{name}=={version}" for name, version in pairs)
 
 
 def _torch_by_extension() -> bool:
@@ -61,17 +190,3 @@ def _torch_by_extension() -> bool:
     known = inspect.signature(logic.installTorch).parameters  # older ones know fewer
     logic.installTorch(**{name: value for name, value in wishes.items() if name in known})
     return True
-
-
-def _pip(wishes: list[str], constraints: Path, folder: str) -> None:
-    """Install some packages with the newest means that this Slicer has."""
-    if not wishes:
-        return
-    if hasattr(slicer, "packaging") and not folder:
-        from packaging.requirements import Requirement
-
-        needs = [Requirement(wish) for wish in wishes]
-        slicer.packaging.pip_ensure(needs, constraints=str(constraints), prompt_install=False, requester="MMGL")
-        return
-    offline = ["--no-index", "-f", folder] if folder else []  # -f: where the wheels lie
-    slicer.util.pip_install([*offline, "--constraint", str(constraints), *wishes])

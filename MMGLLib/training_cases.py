@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import threading
+from collections.abc import Callable, Generator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -11,56 +12,156 @@ import slicer
 
 from mmgl.files import replacing
 from mmgl.imaging.conversion import image_of
+from mmgl.imaging.scan import Scan
+from mmgl.imaging.segmentation import Segmentation
 from mmgl.imaging.segmentation_files import write_segmentation
-from mmgl.messages import MMGLError
 from mmgl.structures import PALETTE, Structure
 from mmgl.study import Study
 from mmgl.study.cases import clean_name
 from MMGLLib import nodes
+from MMGLLib.messages import MMGLError
+from MMGLLib.results import Making, slabs
+from MMGLLib.runs import Event, Run
 
 
-def add_case(node: Any, volume: Any, folder: str | Path, meanings: Mapping[str, str] | None = None) -> str:
-    """Write a volume and what is painted on it into a study as a new case, and return its name.
+class AddingCase(Run):
+    """Writes a volume and what is painted on it into a study. The event ``done`` has ``case`` and ``waiting``.
 
-    Where segments overlap, the upper one in the list wins. Scan and label become files of the study, so the scene need
-    not be saved.
+    Where segments overlap, the upper one in the list wins. Scan and label become new files of the study, so the scene
+    need not be saved, and nothing is overwritten. The files are written by a thread that sees copies only, no node.
+
+    Args:
+        node: the segmentation node; marked as completed, and otherwise only read.
+        volume: the volume node; only read.
+        folder: of the study.
+        meanings: as for ``Study.add_case``.
+        same: whether a case of this name that the study has is this very scan and gets its corrected label; with False
+            the scan is added under another name, with None it is asked.
+        on_event: as for ``Run``. ``failed`` with ``label.unknown_structure``, ``label.unnamed_values`` or
+            ``slicer.same_scan`` is a question: add it again with the answer.
 
     Raises:
-        MMGLError: the study cannot be opened, nothing is painted, the name is taken, or a segment is not known
-            (``label.unknown_structure``, to be asked).
+        MMGLError: the study cannot be opened, nothing is painted, or there is something to ask.
     """
-    import SimpleITK as sitk
 
-    study = Study.open(folder)
-    name = clean_name(volume.GetName())
-    if any(case.name == name for case in study.cases):
-        raise MMGLError("study.duplicate_case", case=name)
-    scan, label = nodes.scan_of(volume), nodes.label_of(node, volume)
+    def __init__(
+        self,
+        node: Any,
+        volume: Any,
+        folder: str | Path,
+        meanings: Mapping[str, str] | None = None,
+        same: bool | None = None,
+        on_event: Callable[[Event], None] | None = None,
+    ) -> None:
+        super().__init__(on_event)
+        if node is None or volume is None:
+            raise MMGLError("slicer.no_result")
+        self.node, self.volume, self.scene = node, volume, volume.GetScene()
+        self.folder, self.meanings, self.same = Path(folder), dict(meanings or {}), same
+        self._thread: threading.Thread | None = None
+
+    @property
+    def idle(self) -> bool:
+        """Whether it waits for the files to be written."""
+        return self._thread is not None and self._thread.is_alive()
+
+    def work(self) -> Generator[None, None, Event]:
+        """Copy what is in the scene, have it written, and mark the segments as completed."""
+        if not (self.folder / "study.json").is_file():
+            raise MMGLError("slicer.no_study", path=self.folder)
+        study = Study.open(self.folder)
+        name = self._case_name(study)
+        scan = yield from _copied(nodes.scan_of(self.volume))
+        label = nodes.label_of(self.node, self.volume)
+        ended: list[BaseException | None] = []
+
+        def write() -> None:
+            try:
+                _write(study, name, scan, label, self.meanings, bool(self.same))
+            except Exception as error:  # whatever it is, the thread that asked raises it
+                ended.append(error)
+            else:
+                ended.append(None)
+
+        self._thread = threading.Thread(target=write, daemon=True)
+        self._thread.start()
+        while not ended:
+            self._thread.join(0)  # lets the thread go on, and does not wait
+            yield
+        if ended[0] is not None:
+            raise ended[0]
+        if self.node.GetScene() is self.scene:
+            _mark_completed(self.node)
+        return {"event": "done", "case": name, "waiting": corrections(study)}
+
+    def _case_name(self, study: Study) -> str:
+        """Return the name of the case."""
+        name, taken = clean_name(self.volume.GetName()), {case.name for case in study.cases}
+        if name not in taken or self.same:
+            return name
+        if self.same is None:
+            raise MMGLError("slicer.same_scan", case=name)
+        return next(other for n in range(2, len(taken) + 3) if (other := f"{name}-{n}") not in taken)
+
+
+def corrections(study: Study) -> int:
+    """Return how many labels of a study are newer than its latest model."""
+    models = [file.stat().st_mtime for file in (study.folder / "models").glob("*.mmgl")]
+    newest = max(models, default=0.0)
+    labels = [case.label.path for case in study.cases if case.label]
+    return sum(path.is_file() and path.stat().st_mtime > newest for path in labels)
+
+
+def _copied(scan: Scan) -> Making[Scan]:
+    """Return a scan with voxels of its own."""
+    array = np.empty_like(scan.array, order="C")
+    for slab in slabs(array.shape[1:]):
+        array[:, slab] = scan.array[:, slab]
+        yield
+    return Scan(array, scan.grid, scan.modality)
+
+
+def _write(study: Study, name: str, scan: Scan, label: Segmentation, said: Mapping[str, str], same: bool) -> None:
+    """Write the files of a case, and add it to the study or give it its new label."""
     structures = [
         Structure(i, s.name or f"Segment {i}", s.colour or PALETTE[i % len(PALETTE)], s.terminology)
         for i, s in enumerate(label.segments, start=1)
     ]
-    image_file = study.folder / "scans" / f"{name}.nrrd"
-    label_file = study.folder / "labels" / f"{name}.seg.nrrd"
-    for file in (image_file, label_file):
-        if file.exists():
-            raise MMGLError("file.exists", path=file)
+    written: list[Path] = []
+    try:
+        label_file = _free(study.folder / "labels", name, ".seg.nrrd")
+        written.append(label_file)
+        labelmap = label.labelmap(range(1, len(structures) + 1)).astype(np.uint16)
+        write_segmentation(label_file, labelmap, scan.grid, structures)
+        if same:
+            study.set_label(name, label_file, said)
+        else:
+            image_file = _free(study.folder / "scans", name, ".nrrd")
+            written.append(image_file)
+            _write_scan(image_file, scan)
+            study.add_case(image_file, label=label_file, name=name, meanings=said)
+        study.save()
+    except BaseException:
+        for file in written:  # this call's own
+            file.unlink(missing_ok=True)
+        raise
+
+
+def _free(folder: Path, name: str, suffix: str) -> Path:
+    """Return a path in a folder that no file has."""
+    names = [name, *(f"{name}-{n}" for n in range(2, 1000))]
+    return next(path for stem in names if not (path := folder / f"{stem}{suffix}").exists())
+
+
+def _write_scan(path: Path, scan: Scan) -> None:
+    """Write a scan, with what is known of its modality."""
+    import SimpleITK as sitk
+
     image = image_of(scan.array if len(scan.array) > 1 else scan.array[0], scan.grid)
     if scan.modality:
         image.SetMetaData("Modality", f"MET_MOD_{scan.modality}")
-    try:
-        with replacing(image_file) as temporary:
-            sitk.WriteImage(image, str(temporary), useCompression=True)
-        labelmap = label.labelmap(range(1, len(structures) + 1)).astype(np.uint16)
-        write_segmentation(label_file, labelmap, scan.grid, structures)
-        study.add_case(image_file, label=label_file, name=name, meanings=meanings)
-        study.save()
-    except MMGLError:
-        for file in (image_file, label_file):  # both are this call's own
-            file.unlink(missing_ok=True)
-        raise
-    _mark_completed(node)
-    return name
+    with replacing(path) as temporary:
+        sitk.WriteImage(image, str(temporary), useCompression=True)
 
 
 def _mark_completed(node: Any) -> None:

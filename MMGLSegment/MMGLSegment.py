@@ -4,18 +4,20 @@ From the Python console, also without a main window:
 
     from MMGLSegment import MMGLSegmentLogic
     node = MMGLSegmentLogic().segment(volumeNode, "heart.mmgl")
+    node = MMGLSegmentLogic().segmentSequence(volumeNode, "heart.mmgl")
+    MMGLSegmentLogic().segmentFolder("scans", "results", "heart.mmgl")
 """
 
 import sys
-import time
 from pathlib import Path
 from typing import Annotated
 
+import qt
 import slicer
-from slicer import vtkMRMLScalarVolumeNode, vtkMRMLSegmentationNode
+from slicer import vtkMRMLMarkupsROINode, vtkMRMLScalarVolumeNode, vtkMRMLSegmentationNode
 from slicer.i18n import tr as _
 from slicer.i18n import translate
-from slicer.parameterNodeWrapper import Choice, parameterNodeWrapper
+from slicer.parameterNodeWrapper import Choice, Default, parameterNodeWrapper
 from slicer.ScriptedLoadableModule import (
     ScriptedLoadableModule,
     ScriptedLoadableModuleLogic,
@@ -38,12 +40,24 @@ class MMGLSegment(ScriptedLoadableModule):
         parent.title = _("MMGL Segment")
         parent.categories = [translate("qSlicerAbstractCoreModule", "Segmentation")]
         parent.contributors = ["The MMGL authors"]
+        dark = slicer.app.palette().color(qt.QPalette.Window).lightness() < 128
+        if dark:  # Slicer finds the one for light by itself
+            parent.icon = qt.QIcon(self.resourcePath("Icons/MMGLSegmentDark.svg"))
         parent.helpText = _(
             "Choose a scan and a model, and click Segment. The result is a new segmentation that you can edit; nothing "
             "of yours is changed, and nothing leaves this computer. Models are made with MMGL Train."
         )
         parent.helpText += self.getDefaultModuleDocumentationLink()
         parent.acknowledgementText = _("Not a medical device. See the README for the papers whose methods it uses.")
+        slicer.app.connect("startupCompleted()", registerSampleData)
+
+
+def registerSampleData():
+    """Offer a heart that needs no download: a phantom, drawn on this computer."""
+    import SampleData
+    from MMGLSegmentLib import samples
+
+    samples.register(SampleData, Path(__file__).parent / "Resources")
 
 
 @parameterNodeWrapper
@@ -54,6 +68,14 @@ class MMGLSegmentParameterNode:
     result: vtkMRMLSegmentationNode
     model: str
     device: Annotated[str, Choice(["auto", "cpu", "cuda"])]
+    region: vtkMRMLMarkupsROINode
+    leftOut: str  # names of structures, one a line
+    doubt: Annotated[bool, Default(True)]
+    mirror: bool
+    refine: bool
+    finer: bool
+    tidy: bool
+    frames: bool
 
 
 class MMGLSegmentWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
@@ -78,24 +100,21 @@ class MMGLSegmentWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         self.addObserver(slicer.mrmlScene, slicer.mrmlScene.StartCloseEvent, self.onSceneStartClose)
         self.addObserver(slicer.mrmlScene, slicer.mrmlScene.EndCloseEvent, self.onSceneEndClose)
         self.addObserver(slicer.mrmlScene, slicer.mrmlScene.EndImportEvent, self.onSceneEndClose)
+        self.addObserver(slicer.mrmlScene, slicer.mrmlScene.NodeRemovedEvent, self.onNodeRemoved)
+        slicer.app.connect("aboutToQuit()", self.cleanup)
         self.panel.follow(self.logic.getParameterNode())
 
     def cleanup(self):
         """Leave nothing behind: no process, no timer, no observer."""
         self.removeObservers()
         if self.panel is not None:
+            slicer.app.disconnect("aboutToQuit()", self.cleanup)
             self.panel.close()
             self.panel = None
-            from MMGLLib import worker
-
-            worker.close()
 
     def enter(self):
         """Show what the scene has now."""
         self.panel.follow(self.logic.getParameterNode())
-
-    def exit(self):
-        """A run goes on while another module is open."""
 
     def onSceneStartClose(self, caller, event):
         """Let go of all nodes before they vanish."""
@@ -105,6 +124,10 @@ class MMGLSegmentWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         """Begin again with what the scene has now."""
         self.panel.follow(self.logic.getParameterNode())
 
+    def onNodeRemoved(self, caller, event):
+        """Show no result that is gone."""
+        self.panel.onNodeRemoved()
+
 
 class MMGLSegmentLogic(ScriptedLoadableModuleLogic):
     """Segmenting from the console and from other modules; works without a main window and never opens a dialog."""
@@ -113,7 +136,9 @@ class MMGLSegmentLogic(ScriptedLoadableModuleLogic):
         """Return the settings that are saved with the scene."""
         return MMGLSegmentParameterNode(ScriptedLoadableModuleLogic.getParameterNode(self))
 
-    def segment(self, volumeNode, model, device="auto", structures=None, wait=True, onEvent=None):
+    def segment(
+        self, volumeNode, model, device="auto", structures=None, wait=True, onEvent=None, region=None, **settings
+    ):
         """Segment a scan into a new segmentation node.
 
         Args:
@@ -122,8 +147,15 @@ class MMGLSegmentLogic(ScriptedLoadableModuleLogic):
             device: ``auto``, ``cpu`` or ``cuda``.
             structures: names of those wanted; all when None.
             wait: whether to return only when it is done. In a panel do not wait.
-            onEvent: called with ``{"event": "done", "node": ...}``, ``{"event": "cancelled", ...}`` or
-                ``{"event": "failed", "error": ..., "details": ...}``, from within ``poll``.
+            onEvent: called from within ``poll`` with ``{"event": "progress", "stage", "share", "seconds_left"}`` now
+                and then, and at the end with ``{"event": "done", "node", "empty", "check", "told"}``,
+                ``{"event": "cancelled", "error"}`` or ``{"event": "failed", "error", "details"}``.
+            region: a ``vtkMRMLMarkupsROINode``; only what lies in it is segmented, as it would be in the whole scan.
+            settings: true or false, all false unless given: ``doubt`` also makes a volume that shows where to look
+                twice, ``mirror`` averages each slice with its mirror image (for models trained on mirrored slices),
+                ``refine`` sharpens borders (for heart MR), ``finer`` makes surfaces smooth across thick slices,
+                ``tidy`` keeps the largest piece of each structure and fills its holes, ``surfaces`` shows the result in
+                3-D where that does not take long.
 
         Returns:
             The segmentation node; without waiting, a ``Segmenting``: call its ``poll()`` now and then until it is
@@ -134,34 +166,71 @@ class MMGLSegmentLogic(ScriptedLoadableModuleLogic):
         """
         from MMGLLib.segmenting import Segmenting
 
-        run = Segmenting(volumeNode, model, device, structures, onEvent)
-        if not wait:
-            return run
-        try:
-            while not run.poll():
-                time.sleep(0.05)
-        finally:
-            run.abandon()
-        if run.error is not None:
-            raise run.error
-        return run.node
+        run = Segmenting(volumeNode, model, device, structures, onEvent, roi=region, **settings)
+        return run.finish()["node"] if wait else run
 
-    def addToTraining(self, segmentationNode, volumeNode, studyFolder, meanings=None):
-        """Add a scan with its corrected segmentation to a study, and return the name of the case.
+    def segmentSequence(self, volumeNode, model, device="auto", structures=None, wait=True, onEvent=None, **settings):
+        """Segment all frames of a sequence into a sequence of segmentations that plays along with it.
+
+        Args:
+            volumeNode: the volume that shows the current frame of the sequence.
+            model, device, structures, wait, onEvent: as for ``segment``.
+            settings: ``mirror``, ``refine`` and ``tidy``, as for ``segment``.
+
+        Returns:
+            The segmentation node that shows the current frame; without waiting a ``SegmentingFrames``, as ``segment``.
+        """
+        from MMGLLib.sequences import SegmentingFrames
+
+        run = SegmentingFrames(volumeNode, model, device, structures, onEvent, **settings)
+        return run.finish()["node"] if wait else run
+
+    def segmentFolder(
+        self, scansFolder, resultsFolder, model, device="auto", structures=None, wait=True, onEvent=None, **settings
+    ):
+        """Segment all scans below a folder into another one, in a process that goes on when Slicer is closed.
+
+        Args:
+            scansFolder: NIfTI, NRRD, MetaImage, DICOM and others; only read.
+            resultsFolder: gets a ``.seg.nrrd`` for each scan and ``results.csv``; nothing in it is overwritten, and
+                the same call goes on where it was left.
+            model, device, structures, wait, settings: as for ``segment``.
+            onEvent: as for ``segment``; ``progress`` has ``done`` and ``of``, ``done`` has ``output``, ``done`` and
+                ``skipped`` (scan and reason).
+
+        Returns:
+            The path of the results; without waiting a ``SegmentingFolder``, as ``segment``.
+        """
+        from MMGLLib.folders import SegmentingFolder
+
+        run = SegmentingFolder.start(scansFolder, resultsFolder, model, device, structures, onEvent, **settings)
+        return run.finish()["output"] if wait else run
+
+    def addToTraining(
+        self, segmentationNode, volumeNode, studyFolder, meanings=None, same=None, wait=True, onEvent=None
+    ):
+        """Add a scan with its corrected segmentation to a study.
 
         Args:
             segmentationNode: what is painted; it is marked as completed, and otherwise only read.
             volumeNode: the scan it is painted on; only read.
             studyFolder: of the study; the scan and the label are written into it as new files.
             meanings: from names of segments to names of structures of the study, for those it cannot know; an empty
-                name where a segment is not for training.
+                name where a segment is not for training, a new name for a new structure.
+            same: where the study has a case of this name: whether it is this scan and gets this label, or another one.
+            wait, onEvent: as for ``segment``; ``done`` has ``case`` and ``waiting``.
+
+        Returns:
+            The name of the case; without waiting, an ``AddingCase``, as ``segment``.
 
         Raises:
-            MMGLError: with words that say what to do.
+            MMGLError: with words that say what to do; ``label.unknown_structure`` and ``slicer.same_scan`` ask for
+                ``meanings`` and ``same``.
         """
-        from MMGLLib.training_cases import add_case
+        from MMGLLib.training_cases import AddingCase
 
-        return add_case(segmentationNode, volumeNode, studyFolder, meanings)
+        run = AddingCase(segmentationNode, volumeNode, studyFolder, meanings, same, onEvent)
+        return run.finish()["case"] if wait else run
 
 
 class MMGLSegmentTest(ScriptedLoadableModuleTest):

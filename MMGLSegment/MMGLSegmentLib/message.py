@@ -1,10 +1,15 @@
-"""What the panel tells the user: words, one thing to do, and a report to copy."""
+"""What the panel tells the user: words, at most one question, one thing to do, and a report to copy."""
 
 import platform
+from pathlib import Path, PurePath
 
 import slicer
+from slicer.i18n import tr as _
 
 import mmgl
+
+SYSTEM = f"{platform.system()} {platform.release()} {platform.machine()}"
+"""Not ``platform.platform()``, which starts a process and waits for it."""
 
 
 class Message:
@@ -22,16 +27,32 @@ class Message:
         ui.copyButton.connect("clicked()", self.onCopy)
         self.say("")
 
-    def say(self, words):
-        """Show words, or nothing."""
-        self._show(words, "", None)
+    def say(self, words, action=("", None)):
+        """Show words, or nothing; ``action`` is the text and the callable of a button."""
+        self._show(words, *action)
 
-    def fail(self, error, log=""):
+    def fail(self, error, log="", action=None):
         """Show an error, the one thing to do about it, and a button that copies a report with the log."""
-        self._show(str(error), *self._actions.get(error.key, ("", None)))
+        self._show(without_folders(error), *(action or self._actions.get(error.key, ("", None))))
+        self.ui.messageLabel.toolTip = str(error)
         versions = f"MMGL {mmgl.__version__}, Slicer {slicer.app.majorVersion}.{slicer.app.minorVersion}"
-        self._report = "\n".join([str(error), versions, platform.platform(), log])
+        scan = self.ui.scanSelector.currentNode()
+        names = [*map(str, error.parameters.values()), scan.GetName() if scan else ""]
+        self._report = "\n".join([error.key, versions, SYSTEM, anonymous(log, names)])
         self.ui.copyButton.visible = True
+
+    def ask(self, words, answers, onAnswer):
+        """Ask a question.
+
+        Args:
+            words: of the question.
+            answers: pairs of the text and the value of each answer; the first one is chosen until another one is.
+            onAnswer: called with the value of the answer.
+        """
+        self._show(words, _("Continue"), lambda: onAnswer(self.ui.answerSelector.currentData))
+        for text, value in answers:
+            self.ui.answerSelector.addItem(text, value)
+        self.ui.answerSelector.visible = True
 
     def onAction(self):
         """Do the one thing."""
@@ -42,8 +63,26 @@ class Message:
         slicer.app.clipboard().setText(self._report)
 
     def _show(self, words, text, action):
+        self.ui.answerSelector.clear()
+        self.ui.answerSelector.visible = False
         self.ui.messageFrame.visible = bool(words)
-        self.ui.messageLabel.text = words
+        self.ui.messageLabel.text, self.ui.messageLabel.toolTip = words, ""
         self.ui.actionButton.text, self._action = text, action
         self.ui.actionButton.visible = action is not None
         self.ui.copyButton.visible = False
+
+
+def without_folders(error):
+    """Return the words of an error with files by their names alone; the tool tip has them in full."""
+    words = str(error)
+    for value in error.parameters.values():
+        if isinstance(value, PurePath) or (isinstance(value, str) and PurePath(value).is_absolute()):
+            words = words.replace(str(value), PurePath(value).name)
+    return words
+
+
+def anonymous(log, names):
+    """Return a log in which neither scans nor the user are named."""
+    for name in sorted((name for name in names if len(name) > 3), key=len, reverse=True):
+        log = log.replace(name, "[...]")
+    return log.replace(str(Path.home()), "~")

@@ -1,13 +1,14 @@
-"""The model files this computer knows, and the one that is chosen."""
+"""The models this computer knows, from files and from studies, and the one that is chosen."""
 
 from pathlib import Path
 
+import qt
 import slicer
 
 from MMGLLib import models
 
 SETTING = "MMGL/Models"
-"""Of this computer, not of the scene: model files, the latest first, one a line."""
+"""Of this computer, not of the scene: model files and folders of studies, the latest first, one a line."""
 
 
 class ModelList:
@@ -23,24 +24,27 @@ class ModelList:
     def show(self):
         """List those that are there and whole; the one chosen stays chosen."""
         chosen = self.current()
-        self._cards = models.usable(self._kept())
+        self._cards = models.usable(self._files())
         self._selector.clear()
-        for file, card in self._cards.items():
-            stem = Path(file).stem
-            self._selector.addItem(stem if stem == card.name else f"{stem} ({card.name})", file)
+        for row, (file, card) in enumerate(self._cards.items()):
+            stem, study = Path(file).stem, Path(models.study_of(file)).name
+            name = stem if card.name in (stem, "") else f"{stem} ({card.name})"
+            self._selector.addItem(f"{study} · {name}" if study else name, file)
+            self._selector.setItemData(row, models.words(card), qt.Qt.ToolTipRole)
         self.choose(chosen)
 
-    def add(self, file):
-        """Keep a model file and choose it.
+    def add(self, path):
+        """Keep a model file, or the folder of a study with all its models, and choose it or its latest model.
 
         Raises:
-            MMGLError: it is no model, or what reads it is not installed yet.
+            MMGLError: it is no model, the study has none, or what reads it is not installed yet.
         """
-        models.card_of(file)
-        others = [kept for kept in self._kept() if kept != file]
-        slicer.app.settings().setValue(SETTING, "\n".join([file, *others]))
+        files = models.models_of_study(path) if Path(path).is_dir() else [path]
+        models.card_of(files[0])
+        others = [kept for kept in self._kept() if kept != path]
+        slicer.app.settings().setValue(SETTING, "\n".join([path, *others]))
         self.show()
-        self.choose(file)
+        self.choose(files[0])
 
     def choose(self, file):
         """Choose a file of the list, if it is in it."""
@@ -56,6 +60,13 @@ class ModelList:
         """Return the card of a file of the list, or None."""
         return self._cards.get(file)
 
+    def _files(self):
+        """Return all model files, those of studies included, each once."""
+        found = []
+        for kept in self._kept():
+            found += models.models_there(kept)
+        return list(dict.fromkeys(found))
+
     @staticmethod
     def _kept():
-        return [file for file in str(slicer.app.settings().value(SETTING) or "").split("\n") if file]
+        return [path for path in str(slicer.app.settings().value(SETTING) or "").split("\n") if path]

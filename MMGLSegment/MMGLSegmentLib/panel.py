@@ -1,17 +1,22 @@
 """The panel: what is on it at each moment, and what its buttons do."""
 
-import time
-
 import qt
 import slicer
 from slicer.i18n import tr as _
 
-from MMGLLib import models, nodes, setup
+from MMGLLib import models, nodes, sequences, setup, worker
 from MMGLLib.messages import MMGLError
+from MMGLSegmentLib.actions import actions
+from MMGLSegmentLib.advanced import Advanced
+from MMGLSegmentLib.folder import Folder
 from MMGLSegmentLib.message import Message
 from MMGLSegmentLib.model_list import ModelList
+from MMGLSegmentLib.progress import Progress
+from MMGLSegmentLib.result import Result
+from MMGLSegmentLib.setting_up import SettingUp
+from MMGLSegmentLib.training import Training
 
-POLL = 150
+POLL = 100
 """Milliseconds between two looks at a run."""
 
 
@@ -26,105 +31,114 @@ class Panel:
     def __init__(self, form, logic):
         self.form, self.logic = form, logic
         self.ui = slicer.util.childWidgetVariables(form)
-        self.parameters = self.run = self._links = self._editor = None
-        self.models = ModelList(self.ui.modelSelector)
-        self.message = Message(
-            self.ui,
-            {
-                "slicer.no_torch": (_("Install"), self.onInstall),
-                "slicer.broken_torch": (_("Repair"), self.onRepair),
-                "slicer.no_model": (_("Add a model"), self.onAddModel),
-                "slicer.died": (_("Try again"), self.onSegmentOrCancel),
-            },
-        )
-        self._begun = 0.0
+        self.parameters = self.run = self._links = self._answer = None
+        self.message = Message(self.ui, actions(self))
+        self.models, self.progress = ModelList(self.ui.modelSelector), Progress(self.ui)
+        self.advanced, self.result = Advanced(self), Result(self)
+        self.training, self.folder, self.setting_up = Training(self), Folder(self), SettingUp(self)
         self._timer = qt.QTimer()
         self._timer.setInterval(POLL)
         self._timer.connect("timeout()", self.onTimeout)
-        devices = {"auto": _("Automatic"), "cpu": _("Processor"), "cuda": _("NVIDIA graphics card")}
-        for value, text in devices.items():
-            self.ui.deviceSelector.addItem(text, value)
+        self._menu = qt.QMenu(form)
+        self._menu.addAction(_("A model file (.mmgl)…")).connect("triggered()", self.onAddModel)
+        self._menu.addAction(_("All models of a study…")).connect("triggered()", self.onAddStudy)
+        self.ui.addModelButton.setMenu(self._menu)
         self.ui.segmentButton.connect("clicked()", self.onSegmentOrCancel)
-        self.ui.addModelButton.connect("clicked()", self.onAddModel)
-        self.ui.addToTrainingButton.connect("clicked()", self.onAddToTraining)
         self.ui.scanSelector.connect("currentNodeChanged(vtkMRMLNode*)", self.onInputs)
+        self.ui.framesCheckBox.connect("toggled(bool)", self.onInputs)
         self.ui.modelSelector.connect("currentIndexChanged(int)", self.onModel)
-        self.ui.deviceSelector.connect("currentIndexChanged(int)", self.onDevice)
         self.models.show()
         self.onModel()
+        try:
+            setup.require_slicer()
+        except MMGLError as error:
+            self.message.fail(error)
 
     def follow(self, parameters):
         """Show the settings of a scene, or of none while it is closed; a run for the scene before is ended."""
         if self._links is not None:
             self.parameters.disconnectGui(self._links)
             self._links = None
-        gone = self.run is not None and (parameters is None or self.run.scene is not slicer.mrmlScene)
-        if gone:
+        scene = self.run.scene if self.run is not None else None
+        if scene is not None and (parameters is None or scene is not slicer.mrmlScene):
             self._end_run()
         self.parameters = parameters
         if parameters is None:
-            self._show_result(None)
+            self.result.show(None)
             return
         self._links = parameters.connectGui(self.form)
         self.models.choose(parameters.model)
-        self.ui.deviceSelector.setCurrentIndex(max(0, self.ui.deviceSelector.findData(parameters.device)))
-        self._show_result(parameters.result)
-        self.onInputs()
+        self.advanced.follow(parameters)
+        self.result.show(parameters.result)
+        self.onModel()
+        self.setting_up.offer_to_go_on()
+        self.folder.find_again()
 
     def close(self):
         """End the run and let go of everything."""
         self.follow(None)
-        self._timer.stop()
-        self.ui.segmentEditor.setActiveEffect(None)
+        self._end_run()
+        self.result.leave()
         self.ui.segmentEditor.removeViewObservations()
+        worker.close()
 
     def onSegmentOrCancel(self):
-        """Segment, or cancel what is being segmented."""
+        """Segment, or cancel what is going on."""
         if self.run is not None:
             self.run.cancel()
             self.ui.segmentButton.enabled = False
             self.ui.statusLabel.text = _("Cancelling")
             return
+        self.start(self._segmenting, self.onSegmented)
+
+    def start(self, begin, onEnd):
+        """Begin something that goes on in the background, and follow it.
+
+        Args:
+            begin: makes the run, whose events come to ``onEvent``.
+            onEnd: called with the event of its end.
+        """
         self.message.say("")
         try:
             if setup.missing():
                 raise MMGLError("slicer.no_torch")
-            self.run = self.logic.segment(
-                self.ui.scanSelector.currentNode(),
-                self.models.current(),
-                device=self.ui.deviceSelector.currentData,
-                structures=self._wanted(),
-                wait=False,
-                onEvent=self.onEvent,
-            )
+            self.run = begin()
         except MMGLError as error:
             self.message.fail(error)
             return
-        self._begun = time.monotonic()
+        self._answer = onEnd
+        self.progress.begin()
         self._timer.start()
-        self._show_state()
+        self.show_state()
 
     def onTimeout(self):
         """Look at the run."""
-        if self.run is not None and not self.run.poll():
-            self._show_time()
+        if self.run is not None and not self.run.poll() and self.ui.segmentButton.enabled:
+            self.ui.statusLabel.text = self.progress.words()
 
     def onEvent(self, event):
-        """Show how a run ended."""
-        scan = self.run.volume
+        """Show how far a run is, or hand over how it ended."""
+        if event["event"] == "progress":
+            self.progress.tell(event)
+            return
         self._end_run()
+        self._answer(event)
+        self.show_state()
+
+    def onSegmented(self, event):
+        """Show the result, or say why there is none."""
         if event["event"] == "failed":
             self.message.fail(event["error"], event["details"])
         elif event["event"] == "cancelled":
             self.message.say(str(event["error"]))
         else:
             self.parameters.result = event["node"]
-            self._show_result(event["node"], scan)
-            empty = nodes.empty_segments(event["node"])
-            if empty:
-                self.message.say(
-                    str(MMGLError("slicer.nothing_found", structures=", ".join(empty), scan=scan.GetName()))
-                )
+            scan = self.scan_of_result(event["node"])
+            self.result.show(event["node"], scan)
+            self.result.told(event)
+            if event["empty"]:
+                names = ", ".join(event["empty"])
+                self.message.fail(MMGLError("slicer.nothing_found", structures=names, scan=scan.GetName()))
 
     def onAddModel(self):
         """Add a model file to the list."""
@@ -132,10 +146,17 @@ class Panel:
         if file:
             self.add_model(file)
 
-    def add_model(self, file):
-        """Keep a model file in the list of this computer, and choose it."""
+    def onAddStudy(self):
+        """Add the models of a study to the list."""
+        folder = qt.QFileDialog.getExistingDirectory(self.form, _("Choose the folder of a study"))
+        if folder:
+            self.add_model(folder)
+
+    def add_model(self, path):
+        """Keep a model file or a study in the list of this computer, and choose it."""
+        self.message.say("")
         try:
-            self.models.add(file)
+            self.models.add(path)
         except MMGLError as error:
             self.message.fail(error)
 
@@ -144,104 +165,76 @@ class Panel:
         model = self.models.current()
         if self.parameters is not None and model:
             self.parameters.model = model
-        self.ui.structuresList.clear()
         card = self.models.card(model)
         self.ui.modelSelector.toolTip = models.words(card) if card else _("The model to segment with.")
-        for structure in card.structures if card else ():
-            row = qt.QListWidgetItem(structure.name)
-            row.setFlags(qt.Qt.ItemIsUserCheckable | qt.Qt.ItemIsEnabled)
-            row.setCheckState(qt.Qt.Checked)
-            self.ui.structuresList.addItem(row)
+        self.advanced.show_structures(card)
         self.onInputs()
 
-    def onDevice(self):
-        """Keep the device with the scene."""
-        if self.parameters is not None:
-            self.parameters.device = self.ui.deviceSelector.currentData
-
     def onInputs(self):
-        """Say what to do next, and what speaks against this model for this scan."""
+        """Say what to do next and what speaks against this model for this scan, and have the model loaded meanwhile."""
         scan, card = self.ui.scanSelector.currentNode(), self.models.card(self.models.current())
         try:
-            said = models.fit(card, nodes.grid_of(scan), models.channels_of(scan)) if scan and card else ""
+            said = models.fit_of(card, scan) if scan and card else ""
         except MMGLError as error:
             said = str(error)
         self.ui.fitLabel.text = said
         self.ui.fitLabel.visible = bool(said)
-        self._show_state()
+        self.ui.framesCheckBox.visible = sequences.frames_of(scan) is not None
+        self.show_state()
+        if scan and card and self.run is None and not setup.missing():
+            worker.prepare(self.models.current(), self.ui.deviceSelector.currentData)
 
-    def onInstall(self):
-        """Install what is missing; the click was the answer to the only question."""
-        self.message.say("")
-        setup.install()
-        if setup.missing():
-            self.message.fail(MMGLError("slicer.no_torch"))
-        self.models.show()
+    def onNodeRemoved(self):
+        """Show no result that is not there any more."""
+        if self.parameters is not None and self.parameters.result is None and self.result.node is not None:
+            self.result.show(None)
+            self.show_state()
 
-    def onRepair(self):
-        """Install torch anew."""
-        setup.repair()
-        self.message.say(_("PyTorch was installed again. Restart Slicer before you segment."))
+    def scan_of_result(self, node=None):
+        """Return the scan that a result lies on: the result chosen in the scene unless another one is given."""
+        node = node or (self.parameters.result if self.parameters is not None else None)
+        return nodes.reference_of(node) if node is not None else None
 
-    def onAddToTraining(self):
-        """Add the corrected segmentation to a study."""
-        folder = qt.QFileDialog.getExistingDirectory(self.form, _("Choose the folder of the study"))
-        if not folder:
-            return
-        try:
-            name = self.logic.addToTraining(self.parameters.result, self.parameters.scan, folder)
-        except MMGLError as error:
-            self.message.fail(error)
-            return
-        self.message.say(_("{name} is now a labelled case of the study.").format(name=name))
+    def asked(self):
+        """Return what the section *Advanced* says, as the logic takes it."""
+        doubt = {"doubt": True} if self.ui.doubtCheckBox.checked else {}
+        device, structures = self.ui.deviceSelector.currentData, self.advanced.wanted()
+        return {"device": device, "structures": structures, **doubt, **self.advanced.settings()}
 
-    def _show_state(self):
+    def show_state(self):
+        """Enable what can be done now, and say what to do next."""
         scan, model, busy = self.ui.scanSelector.currentNode(), self.models.current(), self.run is not None
         missing = _("Choose a scan.") if scan is None else _("Add a model.") if not model else ""
+        missing = missing or (_("Choose a structure.") if self.advanced.wanted() == [] else "")
         self.ui.segmentButton.text = _("Cancel") if busy else _("Segment")
-        self.ui.segmentButton.enabled = busy or not missing
+        self.ui.segmentButton.enabled = busy or not (missing or self.setting_up.busy)
         self.ui.segmentButton.toolTip = missing or (_("Ends it; nothing is changed.") if busy else "")
-        self.ui.progressBar.visible = busy
-        for widget in (self.ui.inputsSection, self.ui.advancedSection):
+        for widget in (self.ui.inputsSection, self.ui.advancedSection, self.ui.addToTrainingButton):
             widget.enabled = not busy
         if busy:
-            self._show_time()
+            self.ui.statusLabel.text = self.progress.words()
         elif missing:
             self.ui.statusLabel.text = missing
         else:
             done = self.parameters is not None and self.parameters.result is not None
             self.ui.statusLabel.text = _("Correct the result where needed.") if done else _("Click Segment.")
 
-    def _show_time(self):
-        if self.ui.segmentButton.enabled:
-            seconds = int(time.monotonic() - self._begun)
-            self.ui.statusLabel.text = _("Segmenting, {seconds} s").format(seconds=seconds)
-
-    def _show_result(self, node, scan=None):
-        self.ui.resultSection.visible = node is not None
-        self.ui.show3DButton.setSegmentationNode(node)
-        if node is None:
-            self.ui.segmentEditor.setSegmentationNode(None)
-            return
-        if self._editor is None or self._editor.GetScene() is not slicer.mrmlScene:
-            editor = slicer.vtkMRMLSegmentEditorNode()
-            editor.SetSingletonTag("MMGLSegment")
-            self._editor = slicer.mrmlScene.AddNode(editor)
-            self.ui.segmentEditor.setMRMLSegmentEditorNode(self._editor)
-        self.ui.segmentEditor.setSegmentationNode(node)
-        if scan is not None:
-            self.ui.segmentEditor.setSourceVolumeNode(scan)
-            node.CreateClosedSurfaceRepresentation()
-        self._show_state()
+    def _segmenting(self):
+        """Return the run of the scan that is chosen, or of all frames of its sequence."""
+        scan, asked = self.ui.scanSelector.currentNode(), self.asked()
+        if not self.ui.framesCheckBox.isHidden() and self.ui.framesCheckBox.checked:
+            for alone in ("doubt", "finer"):
+                asked.pop(alone, None)
+            return self.logic.segmentSequence(scan, self.models.current(), wait=False, onEvent=self.onEvent, **asked)
+        region = self.ui.regionSelector.currentNode()
+        return self.logic.segment(
+            scan, self.models.current(), wait=False, onEvent=self.onEvent, region=region, surfaces=True, **asked
+        )
 
     def _end_run(self):
         run, self.run = self.run, None
         self._timer.stop()
+        self.progress.end()
         if run is not None:
             run.abandon()
-        self._show_state()
-
-    def _wanted(self):
-        rows = [self.ui.structuresList.item(i) for i in range(self.ui.structuresList.count)]
-        chosen = [row.text() for row in rows if row.checkState() == qt.Qt.Checked]
-        return None if len(chosen) == len(rows) else chosen
+        self.show_state()

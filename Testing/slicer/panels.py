@@ -1,17 +1,21 @@
-"""The panel of MMGLSegment on the bench, a small model, and processes that only pretend to segment."""
+"""The panel of MMGLSegment on the bench with a small model, and what its tests have in common."""
 
 from __future__ import annotations
 
 import subprocess
+import tempfile
 from pathlib import Path
+from unittest import mock
 
 import numpy as np
 import slicer
-from bench import IN_APPLICATION, REPOSITORY, module_file
-from scenes import STRUCTURES
+from bench import IN_APPLICATION, REPOSITORY, BenchTest, module_file
+from pretend import PretendRequest
+from scenes import STRUCTURES, volume_of
 
 from mmgl.data.plan import Normalisation, Plan
 from mmgl.model import Card, write_model
+from MMGLLib import cache, segmenting, sequences, setup, worker
 from MMGLLib.worker import command, environment
 
 PLAN = Plan(
@@ -23,6 +27,7 @@ def card_only(folder: Path, name="heart", **changed) -> str:
     """Write a model whose card is right and whose weights are none, and return its path."""
     card = Card(name, STRUCTURES, PLAN, "mmgl", {"labelled": 3, "unlabelled": 20}, {"Left ventricle": 0.91}, **changed)
     path = Path(folder) / f"{name}.mmgl"
+    path.unlink(missing_ok=True)
     write_model(path, card, {"nothing": np.zeros(1, np.float32)})
     return str(path)
 
@@ -63,55 +68,66 @@ def open_module():
     return widget
 
 
-class PretendProcess:
-    """Takes the place of the Python that runs ``-m mmgl worker``: answers at once, or when the test says so."""
+class PanelTest(BenchTest):
+    """A test of the panel; what segments only pretends to."""
 
-    SCRIPT = """
-import os, pathlib, sys, time
-import numpy as np
-from mmgl.files import read_json
-from mmgl.jobs.exchange import LABELMAP, ORDER, Wish, tell, voxels_of, write_array
-behaviour = pathlib.Path(__file__).with_suffix(".txt")
-for line in sys.stdin:
-    folder = pathlib.Path(sys.argv[2]) / f"order-{int(line)}"
-    wish = Wish.from_json(read_json(folder / ORDER))
-    if wish.scan is None:
-        tell(folder, "ready")
-        continue
-    while (told := behaviour.read_text(encoding="utf-8")) == "wait":
-        time.sleep(0.02)
-    tell(folder, "progress", stage="progress.segmenting", share=0.5, seconds_left=7.0)
-    print("Loading", flush=True)
-    if told == "constant":
-        tell(folder, "failed", key="scan.constant", parameters={"path": wish.name, "value": 3.0})
-        continue
-    if told.startswith("say "):
-        print(told[4:], file=sys.stderr)
-        sys.exit(1)
-    if told == "die":
-        os._exit(-9)
-    voxels = voxels_of(wish, folder)[0]
-    labelmap = ((voxels > 500) * 1 + (voxels > 900) * (told == "both")).astype(np.uint8)
-    write_array(folder / LABELMAP, labelmap)
-    grid = {name: wish.scan[name] for name in ("spacing", "origin", "directions")}
-    lists = dict(structures=[], slices=[], fit=[], findings=[])
-    told = dict(shape=list(labelmap.shape), kind="uint8", grid=grid, doubt_map=False, seconds=0.1)
-    tell(folder, "done", **told, **lists)
-"""
+    def setUp(self):
+        super().setUp()
+        folder = tempfile.TemporaryDirectory()
+        self.addCleanup(folder.cleanup)
+        self.folder = Path(folder.name)
+        PretendRequest.fresh()
+        slicer.app.settings().setValue(cache.SETTING, str(self.folder / "cache"))
+        for patch in (
+            mock.patch.object(segmenting, "Request", PretendRequest),
+            mock.patch.object(sequences, "Request", PretendRequest),
+            mock.patch.object(worker, "prepare"),
+            mock.patch.object(setup, "missing", lambda: []),
+        ):
+            patch.start()
+            self.addCleanup(patch.stop)
+        self.open()
 
-    def __init__(self, folder: Path) -> None:
-        self._script = Path(folder) / "pretend.py"
-        self._script.write_text(self.SCRIPT, encoding="utf-8")
-        self.will("both")
+    def open(self):
+        """Open the module, again if it was open before."""
+        self.widget = open_module()
+        self.addCleanup(self.widget.cleanup)
+        self.panel, self.ui = self.widget.panel, self.widget.panel.ui
 
-    def will(self, behaviour: str) -> None:
-        """Say what it does: ``wait``, ``both``, ``one``, ``constant``, ``die``, or ``say WORDS`` and end."""
-        temporary = self._script.with_suffix(".new")
-        temporary.write_text(behaviour, encoding="utf-8")
-        temporary.replace(self._script.with_suffix(".txt"))
+    def ready(self, **changed):
+        """Choose a scan and a model."""
+        self.volume = volume_of()
+        self.ui.scanSelector.setCurrentNode(self.volume)
+        self.panel.add_model(card_only(self.folder, **changed))
 
-    def launcher(self) -> list[str]:
-        """Return what runs instead of Python."""
-        import sys
+    def begin(self):
+        """Click Segment, and have it go on until the test says otherwise."""
+        self.ready()
+        self.will("wait")
+        self.ui.segmentButton.click()
+        self.assertEqual(self.ui.segmentButton.text, "Cancel")
 
-        return [sys.executable, str(self._script)]
+    def will(self, outcome):
+        """Say what comes of the scan that is being segmented."""
+        PretendRequest.outcome = outcome
+
+    def ended(self):
+        self.until(lambda: self.panel.run is None, "the end of segmenting")
+
+    def segmentations(self):
+        return list(slicer.util.getNodesByClass("vtkMRMLSegmentationNode"))
+
+    def shown(self):
+        return self.ui.messageLabel.text if not self.ui.messageFrame.isHidden() else ""
+
+    def said(self):
+        """Return the message, which has a first line without numbers of machines, and Copy details with the log."""
+        for machine in ("Traceback", "exit", "Error:", "/tmp", "None"):
+            self.assertNotIn(machine, self.shown().splitlines()[0])
+        self.assertFalse(self.ui.copyButton.isHidden())
+        self.ui.copyButton.click()
+        self.assertIn("MMGL 0.", slicer.app.clipboard().text())
+        return self.shown()
+
+    def action(self):
+        return self.ui.actionButton.text if not self.ui.actionButton.isHidden() else ""

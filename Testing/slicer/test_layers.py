@@ -16,6 +16,8 @@ LIGHT = (
     "mmgl.files",
     "mmgl.jobs",
     "mmgl.finding",
+    "mmgl.inference.fit",
+    "mmgl.demo.phantom",
 )
 """Parts of the core that never load torch."""
 
@@ -30,6 +32,7 @@ THIRD = {
     "MMGLLib",
     "MMGLSegmentLib",
     "PyTorchUtils",
+    "SampleData",
     "packaging",
 }
 

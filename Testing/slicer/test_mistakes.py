@@ -4,18 +4,22 @@ import shutil
 import sys
 import tempfile
 from pathlib import Path
+from typing import ClassVar
 from unittest import mock
 
-import numpy as np
+import qt
 import slicer
 import test_layers
 from bench import REPOSITORY, BenchTest, on_bench_only
 from panels import card_only
+from pretend import PretendRequest
 from scenes import volume_of
 
 OURS = ("MMGLLib", "MMGLSegment", "MMGLSegmentLib")
 PANEL, MODULE = "MMGLSegment/MMGLSegmentLib/panel.py", "MMGLSegment/MMGLSegment.py"
-MESSAGE, FORM = "MMGLSegment/MMGLSegmentLib/message.py", "MMGLSegment/Resources/UI/MMGLSegment.ui"
+LIB, FORM = "MMGLSegment/MMGLSegmentLib", "MMGLSegment/Resources/UI/MMGLSegment.ui"
+PROGRESS, DOUBT = f"{LIB}/progress.py", "MMGLLib/doubt.py"
+MESSAGE, ADVANCED, RESULT = f"{LIB}/message.py", f"{LIB}/advanced.py", f"{LIB}/result.py"
 
 MISTAKES = {
     "a property that is misspelt": (PANEL, ".toolTip = missing", ".tooltip = missing"),
@@ -34,50 +38,27 @@ MISTAKES = {
     "observers left behind": (MODULE, "self.removeObservers()", "pass"),
     "a process left behind": (MODULE, "self.panel.close()", "pass"),
     "an observer with too few arguments": (MODULE, "StartClose(self, caller, event)", "StartClose(self)"),
-    "a loop that waits for the process": (PANEL, "not self.run.poll():", "not [0 for _ in iter(self.run.poll, True)]:"),
-    "sleeping in a slot": (PANEL, "self._begun = time.monotonic()", "self._begun = time.monotonic(); time.sleep(0.2)"),
+    "a loop that waits for the process": (PANEL, "not self.run.poll() and", "not list(iter(self.run.poll, True)) and"),
+    "sleeping in a slot": (PROGRESS, "_last = time.monotonic(), {}\n        ", "_last = time.sleep(0.2), {}\n        "),
     "events inside a slot": (PANEL, "self._timer.start()", "self._timer.start(); slicer.app.processEvents()"),
-    "a dialog nobody can answer": (MESSAGE, ", platform.platform()", ", slicer.util.messageBox(str(error))"),
+    "a dialog nobody can answer": (MESSAGE, "versions, SYSTEM,", "versions, slicer.util.messageBox(str(error)),"),
     "a name that only the wheel has": (PANEL, "slicer.util.childWidgetVariables", "slicer.childWidgetVariables"),
-    "an enum compared to a number": (PANEL, "== qt.Qt.Checked", "== 2"),
-    "a property called as a method": (PANEL, "deviceSelector.currentData", "deviceSelector.currentData()"),
+    "an enum compared to a number": (ADVANCED, "== qt.Qt.Checked", "== 2"),
+    "a signal of a list with other arguments": (ADVANCED, "itemChanged(QListWidgetItem*)", "itemChanged(int)"),
+    "a process started to name the system": (MESSAGE, "versions, SYSTEM,", "versions, platform.platform(),"),
+    "a look at doubt that blocks": (DOUBT, "        yield\n", "        yield [i * i for i in range(5 * 10**6)]\n"),
+    "doubt left over the slices": (RESULT, "self.overlay.hide()\n            self.overlay =", "self.overlay ="),
+    "a menu that is not connected": (PANEL, '("triggered()", self.onAddStudy)', '("trigered()", self.onAddStudy)'),
+    "the end of the application not heard": (MODULE, 'slicer.app.connect("aboutToQuit()", self.cleanup)', "pass"),
+    "the worker left behind": (PANEL, "        worker.close()\n", ""),
+    "a run that ends in an error and is not told": ("MMGLLib/runs.py", "self.tell(event)", "pass"),
+    "a result that is gone and still shown": (MODULE, "self.panel.onNodeRemoved()", "pass"),
+    "a question that stays": (MESSAGE, "self.ui.answerSelector.visible = False", "pass"),
+    "a property called as a method": (PANEL, "deviceSelector.currentData, self", "deviceSelector.currentData(), self"),
     "a new attribute on a widget": (PANEL, "self._timer.start()", "self.ui.segmentButton.busy = self._timer.start()"),
     "a text that cannot be translated": (PANEL, '_("Choose a scan.")', '_(f"Choose a scan.")'),
 }  # fmt: skip
 """File, what stands there, and what a hurried person makes of it."""
-
-
-class PretendRequest:
-    """A request that ends when the test says so, without a process."""
-
-    def __init__(self, scan, model, name, device="auto"):
-        self.labelmap = (scan.array[0] > 500).astype(np.uint8)
-        self.over = self.closed = self.cancelled = False
-        self.looks = 0
-        PretendRequest.latest = self
-
-    @property
-    def ended(self):
-        self.looks += 1
-        if self.looks > 100:
-            raise AssertionError("it is looked at again and again, and the application cannot do anything else")
-        return self.over
-
-    def cancel(self):
-        self.cancelled = self.over = True
-
-    def result(self):
-        from MMGLLib.messages import MMGLError
-
-        if self.cancelled:
-            raise MMGLError("slicer.stopped")
-        return self.labelmap
-
-    def details(self):
-        return ""
-
-    def close(self):
-        self.closed = True
 
 
 @on_bench_only
@@ -140,11 +121,15 @@ class MistakesTest(BenchTest):
         from bench.application import load_module, make_widget
 
         code, _ = load_module(copy / "MMGLSegment" / "MMGLSegment.py")
-        from MMGLLib import segmenting, setup
+        from MMGLLib import cache, segmenting, setup, worker
 
+        PretendRequest.fresh()
+        slicer.app.settings().setValue(cache.SETTING, str(self.folder / "cache"))
         with (
             mock.patch.object(segmenting, "Request", PretendRequest),
             mock.patch.object(setup, "missing", lambda: []),
+            mock.patch.object(worker, "prepare"),
+            mock.patch.object(worker, "close") as close,
         ):
             widget = make_widget(code, "MMGLSegment")
             panel, ui = widget.panel, widget.panel.ui
@@ -154,22 +139,39 @@ class MistakesTest(BenchTest):
             ui.scanSelector.setCurrentNode(volume)
             self.assertEqual(panel.parameters.scan, volume)
             panel.add_model(self.model)
+            slicer.mrmlScene.AddNewNodeByClass("vtkMRMLSliceCompositeNode")
             self.segment(panel)
-            self.assertEqual(panel.parameters.result, ui.segmentEditor.segmentationNode())
+            node = panel.parameters.result
+            self.assertEqual(node, ui.segmentEditor.segmentationNode())
+            ui.overlayCheckBox.checked = True
+            ui.nextDoubtButton.click()
             self.segment(panel, cancel=True)
+            self.assertIn("cancelled", ui.messageLabel.text)
+            ui.doubtCheckBox.checked = False
+            ui.structuresList.item(0).setCheckState(qt.Qt.Unchecked)
+            self.segment(panel)
+            self.assertIsNone(slicer.util.getNodesByClass("vtkMRMLSliceCompositeNode")[0].GetForegroundVolumeID())
+            slicer.mrmlScene.RemoveNode(panel.parameters.result)
+            self.assertTrue(ui.resultSection.isHidden())
+            panel.message.ask("words", [("one", 1)], print)
             panel.message.fail(ErrorWithKey("words"))
+            self.assertTrue(ui.answerSelector.isHidden())
+            PretendRequest.outcome = "wait"
             ui.segmentButton.click()
             slicer.mrmlScene.Clear(0)
-            self.assertTrue(PretendRequest.latest.closed)
+            self.assertTrue(PretendRequest.made[-1].closed)
             ui.scanSelector.setCurrentNode(volume_of())
             ui.segmentButton.click()
+            slicer.app.aboutToQuit.emit()
+            self.assertTrue(PretendRequest.made[-1].closed)
+            close.assert_called()
             widget.cleanup()
-            self.assertTrue(PretendRequest.latest.closed)
             self.assertFalse(panel._timer.active)
             self.assertEqual(list(widget.Observations), [])
             slicer.mrmlScene.Clear(0)
 
     def segment(self, panel, cancel=False):
+        PretendRequest.outcome = "wait"
         panel.ui.segmentButton.click()
         self.assertIsNotNone(panel.run)
         panel._timer.timeout.emit()
@@ -177,12 +179,16 @@ class MistakesTest(BenchTest):
         if cancel:
             panel.ui.segmentButton.click()
         else:
-            PretendRequest.latest.over = True
-        panel._timer.timeout.emit()
-        self.assertIsNone(panel.run)
+            PretendRequest.outcome = "both"
+        for _look in range(100):  # each of them works for a moment only
+            panel._timer.timeout.emit()
+            if panel.run is None:
+                return
+        raise AssertionError("the run does not end")
 
 
 class ErrorWithKey(RuntimeError):
     """An error of the core, as the panel sees it."""
 
     key = "slicer.died"
+    parameters: ClassVar[dict] = {}

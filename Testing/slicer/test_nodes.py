@@ -10,7 +10,7 @@ from scenes import GEOMETRIES, SIZE, STRUCTURES, painted, to_ras, transform_of, 
 
 from mmgl.messages import MMGLError
 from mmgl.structures import Structure
-from MMGLLib import nodes
+from MMGLLib import nodes, results
 
 IDS = ("Segment_4", "Segment_2")
 
@@ -110,7 +110,7 @@ class SegmentationTest(BenchTest):
                     volume = volume_of(matrix)
                     if shift is not None:
                         moved(volume, shift)
-                    node = nodes.new_segmentation(volume, labelmap, STRUCTURES, "Result")
+                    node = results.new_segmentation(volume, labelmap, STRUCTURES, "Result")
                     for value, identity in enumerate(IDS, start=1):
                         mask = slicer.util.arrayFromSegmentBinaryLabelmap(node, identity, volume)
                         self.assertTrue(((mask > 0) == (labelmap == value)).all())
@@ -121,14 +121,14 @@ class SegmentationTest(BenchTest):
     def test_hardening_the_transform_of_both_changes_nothing(self):
         volume = volume_of()
         moved(volume, to_ras(turned(25, 1), origin=(3, 4, 5)))
-        node = nodes.new_segmentation(volume, painted(), STRUCTURES, "Result")
+        node = results.new_segmentation(volume, painted(), STRUCTURES, "Result")
         volume.HardenTransform()
         node.HardenTransform()
         self.assertTrue((nodes.label_of(node, volume).labelmap([1, 2]) == painted()).all())
 
     def test_segments_look_like_the_training_labels(self):
         volume = volume_of()
-        node = nodes.new_segmentation(volume, painted(), STRUCTURES, "Result")
+        node = results.new_segmentation(volume, painted(), STRUCTURES, "Result")
         with tempfile.TemporaryDirectory() as folder:
             slicer.util.saveNode(node, f"{folder}/result.seg.nrrd")
             again = slicer.util.loadSegmentation(f"{folder}/result.seg.nrrd")
@@ -146,7 +146,7 @@ class SegmentationTest(BenchTest):
         hierarchy = slicer.mrmlScene.GetSubjectHierarchyNode()
         study = hierarchy.CreateStudyItem(hierarchy.GetSceneItemID(), "Study")
         hierarchy.SetItemParent(hierarchy.GetItemByDataNode(volume), study)
-        node = nodes.new_segmentation(volume, painted(), STRUCTURES, "Result")
+        node = results.new_segmentation(volume, painted(), STRUCTURES, "Result")
         reference = node.GetNodeReference(node.GetReferenceImageGeometryReferenceRole())
         self.assertEqual(reference.GetID(), volume.GetID())
         self.assertEqual(hierarchy.GetItemParent(hierarchy.GetItemByDataNode(node)), study)
@@ -158,9 +158,9 @@ class SegmentationTest(BenchTest):
 
     def test_nothing_of_the_users_is_changed(self):
         volume = volume_of()
-        mine = nodes.new_segmentation(volume, painted(), STRUCTURES, "Result")
+        mine = results.new_segmentation(volume, painted(), STRUCTURES, "Result")
         before = [(n.GetMTime(), n.GetName()) for n in (volume, mine)] + [volume.GetImageData().GetMTime()]
-        result = nodes.new_segmentation(volume, painted(), STRUCTURES, "Result")
+        result = results.new_segmentation(volume, painted(), STRUCTURES, "Result")
         nodes.label_of(mine, volume)
         after = [(n.GetMTime(), n.GetName()) for n in (volume, mine)] + [volume.GetImageData().GetMTime()]
         self.assertEqual(before, after)
@@ -168,11 +168,11 @@ class SegmentationTest(BenchTest):
 
     def test_an_empty_result_and_many_structures(self):
         volume = volume_of(size=(4, 10, 10))
-        node = nodes.new_segmentation(volume, np.zeros((4, 10, 10), np.uint8), STRUCTURES, "Nothing")
+        node = results.new_segmentation(volume, np.zeros((4, 10, 10), np.uint8), STRUCTURES, "Nothing")
         self.assertEqual(node.GetSegmentation().GetNumberOfSegments(), 2)
         many = [Structure(i, f"Part {i}", (i % 256, 0, 0)) for i in range(1, 401)]
         labelmap = np.arange(400, dtype=np.uint16).reshape(4, 10, 10) + 1
-        node = nodes.new_segmentation(volume, labelmap, many, "Many")
+        node = results.new_segmentation(volume, labelmap, many, "Many")
         self.assertTrue((nodes.label_of(node, volume).labelmap(range(1, 401)) == labelmap).all())
 
 

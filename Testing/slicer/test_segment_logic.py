@@ -7,13 +7,14 @@ from unittest import mock
 import numpy as np
 import slicer
 from bench import BenchTest
-from panels import PretendProcess, card_only, open_module, segmented_by_core
+from panels import card_only, open_module, segmented_by_core
+from pretend_process import PretendProcess
 from scenes import STRUCTURES, painted, to_ras, transform_of, turned, volume_of
 
 from mmgl.imaging.conversion import image_of
 from mmgl.messages import MMGLError
 from mmgl.study import Study
-from MMGLLib import nodes, worker
+from MMGLLib import nodes, results, worker
 
 
 class LogicTest(BenchTest):
@@ -62,8 +63,9 @@ class SegmentTest(LogicTest):
         run = self.logic.segment(volume_of(), card_only(self.folder), wait=False, onEvent=heard.append)
         self.assertFalse(run.ended)
         self.until(run.poll, "the end of segmenting")
-        self.assertEqual([event["event"] for event in heard], ["done"])
-        self.assertEqual(heard[0]["node"], run.node)
+        self.assertEqual({event["event"] for event in heard[:-1]}, {"progress"})
+        self.assertEqual(heard[-1]["event"], "done")
+        self.assertEqual(heard[-1]["node"], run.node)
 
     def test_what_is_wrong_is_raised_in_words_and_nothing_is_made(self):
         self.pretend("constant")
@@ -82,17 +84,13 @@ class SegmentTest(LogicTest):
 
     def test_no_file_is_left_behind(self):
         self.pretend("both")
-        before = set(Path(tempfile.gettempdir()).glob("mmgl-*"))
-        self.logic.segment(volume_of(), card_only(self.folder))
-        self.assertEqual([file for file in self.left(before) if file.suffix == ".raw"], [])
-        worker.close()
-        self.assertEqual(self.left(before), [])
-
-    @staticmethod
-    def left(before):
-        return [
-            file for folder in set(Path(tempfile.gettempdir()).glob("mmgl-*")) - before for file in folder.rglob("*")
-        ]
+        own = self.folder / "temporary"
+        own.mkdir()
+        with mock.patch.object(tempfile, "tempdir", str(own)):
+            self.logic.segment(volume_of(), card_only(self.folder))
+            self.assertEqual(list(own.rglob("*.raw")), [])
+            worker.close()
+        self.assertEqual(list(own.iterdir()), [])
 
 
 class RequestTest(LogicTest):
@@ -122,7 +120,7 @@ class RequestTest(LogicTest):
 class AfterwardsTest(LogicTest):
     def test_a_result_is_edited_and_the_edit_undone(self):
         volume = volume_of()
-        node = nodes.new_segmentation(volume, painted(), STRUCTURES, "Result")
+        node = results.new_segmentation(volume, painted(), STRUCTURES, "Result")
         editor_node = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLSegmentEditorNode")
         editor = slicer.vtkSlicerSegmentEditorLogic()
         editor.SetMRMLScene(slicer.mrmlScene)
@@ -147,7 +145,7 @@ class AfterwardsTest(LogicTest):
             study.add_structure(structure.name, structure.colour, structure.terminology)
         study.save()
         volume = volume_of(name="Patient 7")
-        node = nodes.new_segmentation(volume, painted(), STRUCTURES, "Result")
+        node = results.new_segmentation(volume, painted(), STRUCTURES, "Result")
         name = self.logic.addToTraining(node, volume, study.folder)
         again = Study.open(study.folder)
         case = again.case(name)
@@ -163,7 +161,7 @@ class AfterwardsTest(LogicTest):
         study.add_structure("Aorta")
         study.save()
         volume = volume_of()
-        node = nodes.new_segmentation(volume, painted(), STRUCTURES, "Result")
+        node = results.new_segmentation(volume, painted(), STRUCTURES, "Result")
         with self.assertRaises(MMGLError) as raised:
             self.logic.addToTraining(node, volume, study.folder)
         self.assertEqual(raised.exception.key, "label.unknown_structure")

@@ -1,58 +1,16 @@
-"""The panel of MMGLSegment, from an empty scene to a corrected result, and everything that can happen on the way."""
+"""The panel of MMGLSegment from an empty scene to a result, and what it knows of models."""
 
-import tempfile
-from pathlib import Path
 from unittest import mock
 
 import numpy as np
 import qt
 import slicer
-from bench import BenchTest, on_bench_only
-from panels import PretendProcess, card_only, open_module
+from panels import PanelTest, card_only
+from pretend import PretendRequest
 from scenes import STRUCTURES, volume_of
 
-from MMGLLib import setup, worker
-
-
-class PanelTest(BenchTest):
-    def setUp(self):
-        super().setUp()
-        folder = tempfile.TemporaryDirectory()
-        self.addCleanup(folder.cleanup)
-        self.folder = Path(folder.name)
-        self.process = PretendProcess(self.folder)
-        for patch in (
-            mock.patch.object(worker, "command", self.process.launcher),
-            mock.patch.object(setup, "missing", lambda: []),
-        ):
-            patch.start()
-            self.addCleanup(patch.stop)
-        self.addCleanup(worker.close)
-        self.widget = open_module()
-        self.addCleanup(self.widget.cleanup)
-        self.panel, self.ui = self.widget.panel, self.widget.panel.ui
-
-    def ready(self):
-        """Choose a scan and a model."""
-        self.volume = volume_of()
-        self.ui.scanSelector.setCurrentNode(self.volume)
-        self.panel.add_model(card_only(self.folder))
-
-    def begin(self):
-        """Click Segment, and have it go on until the test says otherwise."""
-        self.ready()
-        self.process.will("wait")
-        self.ui.segmentButton.click()
-        self.assertEqual(self.ui.segmentButton.text, "Cancel")
-
-    def ended(self):
-        self.until(lambda: self.panel.run is None, "the end of segmenting")
-
-    def segmentations(self):
-        return list(slicer.util.getNodesByClass("vtkMRMLSegmentationNode"))
-
-    def shown(self):
-        return self.ui.messageLabel.text if not self.ui.messageFrame.isHidden() else ""
+from mmgl.study import Study
+from MMGLLib import worker
 
 
 class PathTest(PanelTest):
@@ -62,17 +20,20 @@ class PathTest(PanelTest):
         self.assertEqual(self.ui.segmentButton.toolTip, "Choose a scan.")
         self.ui.scanSelector.setCurrentNode(volume_of())
         self.assertEqual(self.ui.statusLabel.text, "Add a model.")
+        worker.prepare.assert_not_called()
         self.panel.add_model(card_only(self.folder))
         self.assertEqual(self.ui.statusLabel.text, "Click Segment.")
+        worker.prepare.assert_called_with(str(self.folder / "heart.mmgl"), "auto")
         self.assertTrue(self.ui.segmentButton.enabled)
         self.assertTrue(self.ui.resultSection.isHidden())
+        self.assertTrue(self.ui.progressBar.isHidden())
         self.assertTrue(self.ui.advancedSection.collapsed)
 
     def test_a_click_segments_and_opens_the_editor(self):
         self.begin()
         self.assertFalse(self.ui.progressBar.isHidden())
-        self.assertIn("Segmenting", self.ui.statusLabel.text)
-        self.process.will("both")
+        self.assertEqual(self.ui.statusLabel.text, "Starting")
+        self.will("both")
         self.ended()
         (node,) = self.segmentations()
         self.assertEqual(self.shown(), "")
@@ -84,6 +45,17 @@ class PathTest(PanelTest):
         array = slicer.util.arrayFromVolume(self.volume)
         mask = slicer.util.arrayFromSegmentBinaryLabelmap(node, "Segment_2", self.volume)
         self.assertTrue(((mask > 0) == (array > 900)).all())
+        self.assertIn("Check: Left ventricle.", self.ui.checkLabel.text)
+        self.assertIn("the processor segments it", self.ui.checkLabel.text)
+
+    def test_progress_is_told_in_words(self):
+        self.begin()
+        for share, seconds, words in ((0.1, None, "Segmenting"), (0.4, 200.0, "3 min left"), (0.9, 4.0, "a few sec")):
+            PretendRequest.told = [{"stage": "progress.segmenting", "share": share, "seconds_left": seconds}]
+            self.until(lambda: not PretendRequest.told, "the event being read")
+            self.until(lambda w=words: w in self.ui.statusLabel.text, words)
+            self.assertEqual(self.ui.progressBar.value, round(100 * share))
+        self.assertEqual(self.ui.statusLabel.text, "Segmenting · a few seconds left")
 
     def test_cancel_and_segment_again(self):
         self.begin()
@@ -92,189 +64,103 @@ class PathTest(PanelTest):
         self.assertIn("cancelled", self.shown())
         self.assertTrue(self.ui.copyButton.isHidden())
         self.assertEqual(self.segmentations(), [])
-        self.process.will("both")
-        self.ui.segmentButton.click()
-        self.ended()
-        self.ui.segmentButton.click()
-        self.ended()
+        self.will("both")
+        for _again in range(2):
+            self.ui.segmentButton.click()
+            self.ended()
         self.assertEqual(len(self.segmentations()), 2)  # a result never takes the place of another
+        self.assertTrue(all(request.closed for request in PretendRequest.made))
 
-    def test_only_some_structures(self):
+    def test_the_settings_of_a_request_are_those_of_the_panel(self):
         self.ready()
         self.ui.structuresList.item(0).setCheckState(qt.Qt.Unchecked)
+        for box in (self.ui.mirrorCheckBox, self.ui.tidyCheckBox):
+            box.checked = True
+        self.ui.doubtCheckBox.checked = False
+        self.ui.deviceSelector.setCurrentIndex(1)
         self.ui.segmentButton.click()
         self.ended()
+        name = STRUCTURES[1].name
+        (request,) = PretendRequest.made
+        asked = {"structures": [name], "mirror": True, "largest": [name], "filled": [name]}
+        self.assertEqual((request.settings, request.device), (asked, "cpu"))
         segmentation = self.segmentations()[0].GetSegmentation()
-        self.assertEqual([segmentation.GetNthSegment(0).GetName()], [STRUCTURES[1].name])
+        self.assertEqual([segmentation.GetNthSegment(0).GetName()], [name])
         self.assertEqual(segmentation.GetNumberOfSegments(), 1)
 
+    def test_without_a_structure_there_is_nothing_to_do(self):
+        self.ready()
+        for row in range(2):
+            self.ui.structuresList.item(row).setCheckState(qt.Qt.Unchecked)
+        self.assertEqual(self.ui.statusLabel.text, "Choose a structure.")
+        self.assertFalse(self.ui.segmentButton.enabled)
+
+    def test_settings_are_kept_in_the_scene(self):
+        self.ready()
+        self.ui.deviceSelector.setCurrentIndex(1)
+        self.ui.mirrorCheckBox.checked = True
+        self.ui.doubtCheckBox.checked = False
+        self.ui.structuresList.item(1).setCheckState(qt.Qt.Unchecked)
+        self.widget.cleanup()
+        self.open()
+        self.assertEqual(self.ui.deviceSelector.currentData, "cpu")
+        self.assertEqual(self.ui.scanSelector.currentNode(), self.volume)
+        self.assertTrue(self.ui.mirrorCheckBox.checked)
+        self.assertFalse(self.ui.doubtCheckBox.checked)
+        self.assertEqual(self.panel.advanced.wanted(), [STRUCTURES[0].name])
+
+
+class ModelTest(PanelTest):
     def test_the_model_says_what_it_is_and_whether_it_fits(self):
         self.ui.scanSelector.setCurrentNode(volume_of(np.diag([-0.4, -0.4, 8, 1])))
         self.panel.add_model(card_only(self.folder))
         for words in ("Left ventricle", "3 labelled, 20 unlabelled", "0.91"):
             self.assertIn(words, self.ui.modelSelector.toolTip)
+            self.assertIn(words, self.ui.modelSelector.itemData(0, qt.Qt.ToolTipRole))
         self.assertIn("thicker slices", self.ui.fitLabel.text)
         self.ui.scanSelector.setCurrentNode(volume_of(np.diag([-1, -1, 1, 1])))
         self.assertEqual(self.ui.fitLabel.text, "")
 
-    def test_models_are_kept_on_this_computer_and_settings_in_the_scene(self):
+    def test_a_model_that_knows_its_scans_names_what_differs(self):
+        import panels
+
+        from mmgl.data.facts import Ranges
+
+        ranges = Ranges(((1.0, 1.5),) * 3, ((5.0, 40.0),) * 3, ("CT",), ((0.1, 0.9),), ((-100, 900),))
+        with mock.patch.object(panels, "PLAN", panels.replace(panels.PLAN, scans=ranges)):
+            self.panel.add_model(card_only(self.folder))
+        self.ui.scanSelector.setCurrentNode(volume_of(np.diag([-1, -1, 8, 1])))
+        self.assertIn(
+            "Voxels across axial slices are 8 mm and the model learned from 1 to 1.5 mm", self.ui.fitLabel.text
+        )
+
+    def test_models_are_kept_on_this_computer(self):
         self.ready()
         self.panel.add_model(card_only(self.folder, "liver"))
-        self.ui.deviceSelector.setCurrentIndex(1)
         self.widget.cleanup()
-        self.widget = open_module()
-        ui = self.widget.panel.ui
-        self.assertEqual(ui.modelSelector.count, 2)
-        self.assertEqual(ui.modelSelector.currentText, "liver")
-        self.assertEqual(ui.deviceSelector.currentData, "cpu")
-        self.assertEqual(ui.scanSelector.currentNode(), self.volume)
+        self.open()
+        self.assertEqual(self.ui.modelSelector.count, 2)
+        self.assertEqual(self.ui.modelSelector.currentText, "liver")
 
+    def test_a_study_brings_all_its_models_the_latest_first(self):
+        import os
 
-class MessageTest(PanelTest):
-    def test_what_the_process_says_is_shown_with_the_name_of_the_scan(self):
-        self.begin()
-        self.process.will("constant")
-        self.ended()
-        self.assertEqual(
-            self.shown(), "Scan has the same value 3 everywhere, so there is nothing to see in it. Leave it out."
-        )
-        self.ui.copyButton.click()
-        self.assertIn("Loading", slicer.app.clipboard().text())
-        self.assertEqual(self.segmentations(), [])
-
-    @on_bench_only
-    def test_a_process_that_dies_is_told_without_numbers_or_tracebacks(self):
-        self.begin()
-        self.process.will("die")
-        self.ended()
-        self.assertIn("stopped unexpectedly", self.shown())
-        self.assertEqual(self.ui.actionButton.text, "Try again")
-        self.process.will("both")
-        self.ui.actionButton.click()
-        self.ended()
-        self.assertEqual(len(self.segmentations()), 1)
-
-    def test_broken_torch(self):
-        self.begin()
-        self.process.will("say Traceback\\n  import torch\\nImportError: libtorch_cpu.so: undefined symbol")
-        self.ended()
-        self.assertIn("does not start", self.shown())
-        self.assertEqual(self.ui.actionButton.text, "Repair")
-        with (
-            mock.patch.object(slicer.util, "pip_uninstall") as uninstall,
-            mock.patch.object(setup, "install") as install,
-        ):
-            self.ui.actionButton.click()
-        uninstall.assert_called_once_with("torch")
-        install.assert_called_once_with()
-        self.assertIn("Restart Slicer", self.shown())
-
-    def test_nothing_found(self):
-        self.begin()
-        self.process.will("one")
-        self.ended()
-        self.assertIn(f"Nothing of {STRUCTURES[1].name} was found", self.shown())
-
-    @on_bench_only
-    def test_setup_is_offered_at_the_first_click_and_changes_nothing_else(self):
-        from bench import packaging
-
-        self.ready()
-        with mock.patch.object(setup, "missing", lambda: ["torch", "safetensors"]):
-            self.ui.segmentButton.click()
-            self.assertIn("needs PyTorch", self.shown())
-            self.assertEqual(packaging.asked, [])
-            self.assertEqual(self.ui.actionButton.text, "Install")
-            self.panel.message.onAction()  # installing waits, behind a dialog of Slicer's own, so no click here
-        wishes = [str(wish) for asked in packaging.asked for wish in asked["requirements"]]
-        self.assertEqual(wishes, ["torch!=2.9.*,>=2.2", "safetensors>=0.4"])
-        self.assertTrue(all(asked["constraints"] for asked in packaging.asked))
-
-    def test_a_file_that_is_no_model(self):
-        file = self.folder / "other.mmgl"
-        file.write_text("no model", encoding="utf-8")
-        self.panel.add_model(str(file))
-        self.assertIn("not a valid MMGL model", self.shown())
-        self.assertEqual(self.ui.modelSelector.count, 0)
-
-
-class SceneOperationTest(PanelTest):
-    """What users do while a scan is being segmented."""
-
-    def test_close_the_scene(self):
-        self.begin()
-        request = self.panel.run._request
-        slicer.mrmlScene.Clear(0)
-        self.assertIsNone(self.panel.run)
-        self.until(lambda: request.ended, "the end of the process")
-        self.assertEqual(self.ui.statusLabel.text, "Choose a scan.")
-
-    def test_delete_the_scan(self):
-        self.begin()
-        slicer.mrmlScene.RemoveNode(self.volume)
-        self.process.will("both")
-        self.ended()
-        self.assertIn("was removed", self.shown())
-
-    def test_delete_the_result_and_segment_again(self):
-        self.begin()
-        self.process.will("both")
-        self.ended()
-        slicer.mrmlScene.RemoveNode(self.segmentations()[0])
-        self.ui.segmentButton.click()
-        self.ended()
-        self.assertEqual(len(self.segmentations()), 1)
-
-    def test_change_the_module_and_come_back(self):
-        self.begin()
-        self.widget.exit()
-        self.process.will("both")
-        self.ended()
-        self.widget.enter()
-        self.assertEqual(self.ui.segmentEditor.segmentationNode(), self.segmentations()[0])
-
-    def test_rename_and_transform_the_scan(self):
-        from scenes import to_ras, transform_of, turned
-
-        self.begin()
-        self.volume.SetName("Renamed")
-        transform = transform_of(to_ras(turned(40)))
-        self.volume.SetAndObserveTransformNodeID(transform.GetID())
-        self.process.will("both")
-        self.ended()
-        node = self.segmentations()[0]
-        self.assertTrue(node.GetName().startswith("Renamed"))
-        self.assertEqual(node.GetTransformNodeID(), transform.GetID())
-
-    def test_change_the_voxels_of_the_scan(self):
-        self.begin()
-        slicer.util.updateVolumeFromArray(self.volume, np.zeros((3, 4, 5), np.int16))
-        self.process.will("both")
-        self.ended()
-        self.assertIn("other voxels", self.shown())
-
-    def test_reload_the_module(self):
-        self.begin()
-        request = self.panel.run._request
+        study = Study.create(self.folder / "hearts")
+        study.save()
+        self.panel.add_model(str(study.folder))
+        self.assertIn("has no model yet", self.said())
+        self.assertEqual(self.action(), "Choose another study")
+        (study.folder / "models").mkdir(exist_ok=True)
+        for age, name in ((200, "model-1"), (100, "model-2")):
+            file = card_only(study.folder / "models", name)
+            time = os.stat(file).st_mtime - age
+            os.utime(file, (time, time))
+        self.panel.add_model(str(study.folder))
+        self.assertEqual(self.shown(), "")
+        shown = [self.ui.modelSelector.itemText(row) for row in range(self.ui.modelSelector.count)]
+        self.assertEqual(shown, ["hearts · model-2", "hearts · model-1"])
+        self.assertEqual(self.ui.modelSelector.currentText, "hearts · model-2")
+        card_only(study.folder / "models", "model-3")
         self.widget.cleanup()
-        self.until(lambda: request.ended, "the end of the process")
-        self.widget = open_module()
-        self.widget.panel.ui.segmentButton.click()
-        self.process.will("both")
-        self.until(lambda: self.widget.panel.run is None, "the end of segmenting")
-        self.assertEqual(len(self.segmentations()), 1)
-
-    def test_save_the_scene_and_load_it_again(self):
-        self.begin()
-        slicer.util.saveScene(str(self.folder / "during.mrb"))
-        self.process.will("both")
-        self.ended()
-        mask = slicer.util.arrayFromSegmentBinaryLabelmap(self.segmentations()[0], "Segment_2", self.volume)
-        self.assertTrue(slicer.util.saveScene(str(self.folder / "after.mrb")))
-        slicer.mrmlScene.Clear(0)
-        slicer.util.loadScene(str(self.folder / "after.mrb"))
-        (node,), volume = self.segmentations(), slicer.util.getNode("Scan")
-        again = slicer.util.arrayFromSegmentBinaryLabelmap(node, "Segment_2", volume)
-        self.assertTrue((again == mask).all())
-        self.assertEqual(self.ui.scanSelector.currentNode(), volume)
-        self.assertEqual(self.ui.segmentEditor.segmentationNode(), node)
+        self.open()
+        self.assertEqual(self.ui.modelSelector.count, 3)  # one that was trained since is there, too

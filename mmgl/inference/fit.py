@@ -5,6 +5,7 @@ from __future__ import annotations
 from mmgl.data.facts import Ranges, ScanFacts, scan_facts
 from mmgl.data.plan import PLANES, Plan
 from mmgl.finding import Finding
+from mmgl.imaging.grid import Grid
 from mmgl.imaging.scan import Scan
 
 SPACING = 1.5
@@ -29,6 +30,15 @@ def fit(scan: Scan, plan: Plan) -> list[Finding]:
     if not plan.pictures:
         findings += _geometry(facts, plan.scans)
     return findings + _intensities(facts, plan, plan.scans)
+
+
+def fit_header(modality: str, grid: Grid, plan: Plan) -> list[Finding]:
+    """Return what can be said of that before a voxel is looked at: modality, voxel size and how much is shown."""
+    if plan.scans is None:
+        return []
+    own = grid.reorientation().apply_to_grid(grid)
+    facts = ScanFacts("", own.size, own.spacing, modality, ())
+    return _modality(facts, plan.scans) + ([] if plan.pictures else _geometry(facts, plan.scans))
 
 
 def _modality(facts: ScanFacts, known: Ranges) -> list[Finding]:

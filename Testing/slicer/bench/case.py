@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import sys
 import unittest
-from unittest import mock
 
 import slicer
 
@@ -23,9 +22,9 @@ class BenchTest(unittest.TestCase):
             from bench import start
 
             start.fresh()
-            hidden = mock.patch.dict(sys.modules, {"torch": None, "monai": None})  # importing one is a fault
-            hidden.start()
-            self.addCleanup(hidden.stop)
+            for name in ("torch", "monai"):  # importing one is a fault
+                self.addCleanup(_put_back, name, sys.modules.get(name))
+                sys.modules[name] = None
 
     def tearDown(self) -> None:
         if not IN_APPLICATION:
@@ -43,3 +42,10 @@ class BenchTest(unittest.TestCase):
                 self.fail(f"{what} did not happen")
             slicer.app.processEvents()
             time.sleep(0.005)
+
+
+def _put_back(name, module) -> None:
+    """Let a module be imported again; all others stay as they are."""
+    sys.modules.pop(name)
+    if module is not None:
+        sys.modules[name] = module

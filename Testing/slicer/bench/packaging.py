@@ -29,8 +29,17 @@ def pip_install(
     blocking=True,
     show_progress=True,
     requester=None,
+    parent=None,
     logCallback=None,
     completedCallback=None,
 ):
-    """Keep the wish."""
-    asked.append({"requirements": requirements, "constraints": constraints, "requester": requester})
+    """Keep the wish; a test that asked without waiting calls the callbacks that are kept with it."""
+    if blocking:
+        raise AssertionError("it would wait")
+    calls = {"logCallback": logCallback, "completedCallback": completedCallback}
+    asked.append({"requirements": requirements, "constraints": constraints, "requester": requester, **calls})
+
+
+def isPipInstallInProgress():
+    """Return whether something that was asked for without waiting goes on."""
+    return bool(asked)

@@ -1,0 +1,51 @@
+"""The one thing to do about what went wrong, by the key of the error."""
+
+from slicer.i18n import tr as _
+
+
+def actions(panel):
+    """Return text and callable of the button for each error that a click can put right."""
+    another_model = (_("Choose another model"), lambda: panel.onAddModel())
+    again = (_("Try again"), lambda: panel.onSegmentOrCancel())
+    region = (_("Choose a region"), lambda: show_advanced(panel))
+    install_again = (_("Try again"), lambda: panel.setting_up.onInstall())
+    return {
+        "slicer.no_torch": (_("Install"), lambda: panel.setting_up.onInstall()),
+        "slicer.broken_torch": (_("Repair"), lambda: panel.setting_up.onRepair()),
+        "slicer.interrupted": (_("Go on"), lambda: panel.setting_up.onGoOn()),
+        "slicer.network": (_("Install from a folder…"), lambda: panel.setting_up.onWheels()),
+        "slicer.wheels": (_("Choose another folder…"), lambda: panel.setting_up.onWheels()),
+        "slicer.disk": install_again,
+        "slicer.not_installed": install_again,
+        "slicer.no_model": (_("Add a model"), lambda: panel.onAddModel()),
+        "slicer.no_models": (_("Choose another study"), lambda: panel.onAddStudy()),
+        "slicer.no_study": (_("Choose another study"), lambda: panel.onAddStudy()),
+        "slicer.died": again,
+        "slicer.scan_changed": again,
+        "device.no_cuda": (_("Use the processor"), lambda: use_processor(panel)),
+        "slicer.nothing_found": another_model,
+        "model.invalid": another_model,
+        "model.changed": another_model,
+        "model.channels": another_model,
+        "model.pictures": another_model,
+        "file.newer": another_model,
+        "file.missing": another_model,
+        "scan.too_large": region,
+        "memory.scan": region,
+        "slicer.empty_region": region,
+        "segment.region": region,
+        "scan.no_image_in_folder": (_("Choose another folder"), lambda: panel.folder.onFolder()),
+        "slicer.no_folder": (_("Choose another folder"), lambda: panel.folder.onFolder()),
+        "segment.other_results": (_("Choose another folder"), lambda: panel.folder.onFolder()),
+    }
+
+
+def show_advanced(panel):
+    """Open the section in which a region can be drawn."""
+    panel.ui.advancedSection.collapsed = False
+
+
+def use_processor(panel):
+    """Segment with the processor instead of the graphics card."""
+    panel.ui.deviceSelector.setCurrentIndex(panel.ui.deviceSelector.findData("cpu"))
+    panel.onSegmentOrCancel()

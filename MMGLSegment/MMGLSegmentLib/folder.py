@@ -1,0 +1,60 @@
+"""*Segment a folder*: a job that goes on without Slicer, followed here while the panel is there."""
+
+from pathlib import Path
+
+import qt
+from slicer.i18n import tr as _
+
+from MMGLLib.folders import SegmentingFolder
+from MMGLSegmentLib.advanced import open_folder
+
+LISTED = 5
+"""Scans that were skipped and are named in the panel; the others are in the table."""
+
+
+class Folder:
+    """What the panel does to segment a folder.
+
+    Args:
+        panel: the panel.
+    """
+
+    def __init__(self, panel):
+        self.panel = panel
+        panel.ui.folderButton.connect("clicked()", self.onFolder)
+
+    def onFolder(self):
+        """Ask for the folder, and begin."""
+        chosen = qt.QFileDialog.getExistingDirectory(self.panel.form, _("Choose the folder of scans"))
+        if not chosen:
+            return
+        scans, panel = Path(chosen), self.panel
+        results = scans.with_name(_("{folder} segmented").format(folder=scans.name))
+
+        def begin():
+            return panel.logic.segmentFolder(
+                str(scans), str(results), panel.models.current(), wait=False, onEvent=panel.onEvent, **panel.asked()
+            )
+
+        panel.start(begin, self.onEvent)
+
+    def find_again(self):
+        """Follow a folder that was being segmented when Slicer was closed, or tell how it ended."""
+        if self.panel.run is None:
+            run = SegmentingFolder.unfinished(self.panel.onEvent)
+            if run is not None:
+                self.panel.start(lambda: run, self.onEvent)
+
+    def onEvent(self, event):
+        """Tell how it ended."""
+        message = self.panel.message
+        if event["event"] == "failed":
+            message.fail(event["error"], event["details"])
+        elif event["event"] == "cancelled":
+            message.say(str(event["error"]))
+        elif event["event"] == "done":
+            lines = [_("{done} scans are segmented.").format(done=event["done"] - len(event["skipped"]))]
+            if event["skipped"]:
+                lines.append(_("{count} were skipped:").format(count=len(event["skipped"])))
+                lines += [f"{scan}: {words}" for scan, words in event["skipped"][:LISTED]]
+            message.say("\n".join(lines), (_("Open the results"), lambda: open_folder(event["output"])))
