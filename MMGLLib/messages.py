@@ -34,6 +34,30 @@ WORDS: dict[str, str] = {
         "Nothing of {structures} was found in {scan}. It may look unlike the scans the model learned from. Check that "
         "it is the right model."
     ),
+    "slicer.errand_died": (
+        "Looking at your scans stopped unexpectedly, most often for lack of memory. Nothing was changed. Close other "
+        "programs and try again."
+    ),
+    "slicer.read_only": (
+        "{study} is open in another Slicer, so it can be looked at here but not changed. Close it there first."
+    ),
+    "slicer.study_gone": (
+        "{path} is not there any more: it was moved or deleted, or its drive was taken away. Find the folder."
+    ),
+    "slicer.files_gone": (
+        "{count} scans are not where they were ({folder}). Find the folder they are in now; one pick repairs all."
+    ),
+    "slicer.skipped": "{count} files could not be used and were left out. The first one: {words}",
+    "slicer.none_held_out": (
+        "No labelled patient is held out, so how good the model is will not be known. Choose some to check with."
+    ),
+    "slicer.unknown_segment": (
+        "'{name}' ({voxels} voxels) is not in your list of structures, so it cannot be learned yet. Say what it is."
+    ),
+    "slicer.unnamed_value": (
+        "What is painted with number {value} in {path} ({voxels} voxels) has no name. Say which structure it is."
+    ),
+    "slicer.no_draft": "No segmentation is chosen as a draft. Load one, or choose one from the list.",
     "slicer.no_torch": (
         "MMGL needs PyTorch (about 2.5 GB, once), which is not installed yet. Nothing else will be changed. Install it."
     ),

@@ -7,8 +7,8 @@ import slicer
 from slicer.i18n import tr as _
 
 from MMGLLib import models, nodes, setup
+from MMGLLib.message import Message
 from MMGLLib.messages import MMGLError
-from MMGLSegmentLib.message import Message
 from MMGLSegmentLib.model_list import ModelList
 
 POLL = 150
