@@ -53,6 +53,15 @@ def within_memory(work: Callable[[Plan, torch.device], Result], plan: Plan, devi
         plan, device = _smaller(plan, device, begun=run.has("last"))
 
 
+def in_use(device: torch.device) -> dict[str, float]:
+    """Return ``free_gb`` of the computer's memory and, on a graphics card, ``card_free_gb`` and ``card_gb`` of its."""
+    found = {"free_gb": round(free_memory(torch.device("cpu")) / GIGABYTE, 2)}
+    if device.type == "cuda":
+        free, total = torch.cuda.mem_get_info(device)
+        found |= {"card_free_gb": round(free / GIGABYTE, 2), "card_gb": round(total / GIGABYTE, 2)}
+    return found
+
+
 def _smaller(plan: Plan, device: torch.device, *, begun: bool) -> tuple[Plan, torch.device]:
     """Return the next plan and device to try."""
     on_gpu = device.type == "cuda"
