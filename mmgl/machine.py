@@ -1,4 +1,4 @@
-"""What this computer can train with. ``python -m mmgl.machine`` tells it as one line of JSON.
+"""What this computer can train with. ``python -m mmgl.machine`` tells it as one event, a line of JSON.
 
 A front end asks in a process of its own: looking for a graphics card loads torch and takes seconds.
 """
@@ -39,4 +39,4 @@ def describe() -> dict[str, Any]:
 
 
 if __name__ == "__main__":
-    print(json.dumps(describe()))
+    print(json.dumps({"event": "machine", **describe()}))

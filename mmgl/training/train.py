@@ -25,7 +25,6 @@ from mmgl.model import Card, write_model
 from mmgl.study import Study
 from mmgl.study.cases import is_case_name
 from mmgl.study.checks import Severity
-from mmgl.study.trained import free_name
 from mmgl.training.budget import Budget
 from mmgl.training.check import means
 from mmgl.training.comparison import compare
@@ -72,7 +71,7 @@ def train(
     if not study.labelled:
         raise MMGLError("study.no_labels")
     where = choose_device(device)
-    name = name or free_name(study.folder)
+    name = name or _free_name(study.folder)
     if not is_case_name(name):
         raise MMGLError("run.name", name=name)
     for taken in (_model_file(study, name), study.folder / "runs" / name / "config.json"):
@@ -206,6 +205,14 @@ def _cases(study: Study) -> dict[str, list[str]]:
     """Return the names of the cases by what they are for; they stay in the study, and are not in the model."""
     training = [case.name for case in (*study.labelled, *study.unlabelled)]
     return {"train": training, "check": [case.name for case in study.checks]}
+
+
+def _free_name(folder: Path) -> str:
+    """Return the first of model-1, model-2, ... that is neither a run nor a model yet."""
+    number = 1
+    while (folder / "runs" / f"model-{number}").exists() or (folder / "models" / f"model-{number}.mmgl").exists():
+        number += 1
+    return f"model-{number}"
 
 
 def _card(study: Study, name: str, trainer: Trainer, method: str) -> Card:

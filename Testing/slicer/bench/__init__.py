@@ -26,7 +26,7 @@ import slicer  # noqa: E402
 IN_APPLICATION = hasattr(slicer, "app")
 """Whether this is the application itself; the wheel has no ``slicer.app`` until the bench makes one."""
 
-for folder in (REPOSITORY, REPOSITORY / "MMGLSegment"):
+for folder in (REPOSITORY, REPOSITORY / "MMGLSegment", REPOSITORY / "MMGLTrain"):
     if str(folder) not in sys.path:
         sys.path.insert(0, str(folder))
 
