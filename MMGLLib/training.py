@@ -19,6 +19,7 @@ from mmgl.study import Study
 from mmgl.study.trained import MODELS, RUNS, free_name
 from MMGLLib.messages import MMGLError
 from MMGLLib.story import Story
+from MMGLLib.study_models import models
 from MMGLLib.worker import command, environment
 
 MOST = 256 * 1024
@@ -238,3 +239,6 @@ def _started(study: Path, name: str, arguments: list[str]) -> Training:
     if "--resume" in arguments:
         job.follower.offset = 0  # its story is told from the beginning
     return training
+
+
+__all__ = ["Training", "models", "resume_training", "start_training", "then_segment", "trainings", "working"]

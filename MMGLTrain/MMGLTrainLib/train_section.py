@@ -38,6 +38,7 @@ class TrainSection:
         self.form, self.logic = form, logic
         self.ui = slicer.util.childWidgetVariables(form)
         self.study = self.training = None
+        self._seen_working = False
         self.ready, self.live = Ready(self.ui), LiveView(self.ui)
         self.queued, self.notice = Queued(self.ui), Notice(self.ui)
         self._timer = qt.QTimer()
@@ -163,13 +164,12 @@ class TrainSection:
             if not (asking or waiting):
                 self._timer.stop()
             return
-        was_busy = self.busy
         self.training.poll()
         self._timer.setInterval(HURRY if self.training.behind else POLL)
         if not self.training.behind:
             self.live.show()
         if not self.training.works:
-            self._ended(tell=was_busy)
+            self._ended()
         self._show_state()
 
     def _begin(self, start):
@@ -193,16 +193,17 @@ class TrainSection:
         """Follow a training from now on."""
         self.training = found
         found.poll()
+        self._seen_working = found.look.works  # a look may come before its end, and its last events after it
         if not found.works:
-            self._ended(tell=False)
+            self._ended()
 
-    def _ended(self, tell):
-        """Say how a training ended, once; what is known since before needs no telling to others."""
+    def _ended(self):
+        """Say how a training ended, once; others are told only if it was seen at work, as they know the rest."""
         self._timer.setInterval(POLL)
         if self.training.look.state == "finished":
             self.ready.remember(self.training.story)
         say_end(self.training, self.notice, self._ways_on())
-        if tell:
+        if self._seen_working:
             self._changed()
 
     def _ways_on(self):
