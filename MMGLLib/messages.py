@@ -58,6 +58,32 @@ WORDS: dict[str, str] = {
         "What is painted with number {value} in {path} ({voxels} voxels) has no name. Say which structure it is."
     ),
     "slicer.no_draft": "No segmentation is chosen as a draft. Load one, or choose one from the list.",
+    # training
+    "train.starting": "Starting",
+    "train.running": "{name} is being trained already. Wait until it is done, or stop it first.",
+    "train.faults": "Something must be put right before training. See what is marked in the list above.",
+    "train.no_card": "No usable NVIDIA graphics card was found. Choose Automatic under Advanced.",
+    "train.lost": (
+        "Training stopped unexpectedly at {share}. What it had learned is kept. Go on with it, or use it as it is."
+    ),
+    "train.stopped": "Training was stopped, and what it had learned is kept as {model}. Go on whenever you like.",
+    "train.disk_full": (
+        "The disk with {folder} is full, so training stopped. What was saved is kept. Free some space and go on."
+    ),
+    "train.said": "{words}",
+    "train.one_label": "One labelled scan is enough to try. Expect rough results; three or more are better.",
+    # what the computer trains with
+    "machine.card": "{card}, {free:.0f} GB free",
+    "machine.processor": "This computer's processor, with {cores} cores: slower, so it learns less in the same time.",
+    "machine.unusable": (
+        "Your NVIDIA card was found but cannot be used (its driver may be too old, or the card is not supported). "
+        "Training runs on the processor, which is much slower. Update the driver."
+    ),
+    # models
+    "models.other": (
+        "This model segments {found}, and the study has {structures}. It is kept as a model of its own; make a study "
+        "from it to go on with it."
+    ),
     "slicer.no_torch": (
         "MMGL needs PyTorch (about 2.5 GB, once), which is not installed yet. Nothing else will be changed. Install it."
     ),

@@ -2,12 +2,7 @@
 
 from pathlib import Path
 
-import slicer
-
-from MMGLLib import models
-
-SETTING = "MMGL/Models"
-"""Of this computer, not of the scene: model files, the latest first, one a line."""
+from MMGLLib import chosen_model, models
 
 
 class ModelList:
@@ -23,7 +18,7 @@ class ModelList:
     def show(self):
         """List those that are there and whole; the one chosen stays chosen."""
         chosen = self.current()
-        self._cards = models.usable(self._kept())
+        self._cards = models.usable(chosen_model.known())
         self._selector.clear()
         for file, card in self._cards.items():
             stem = Path(file).stem
@@ -37,8 +32,7 @@ class ModelList:
             MMGLError: it is no model, or what reads it is not installed yet.
         """
         models.card_of(file)
-        others = [kept for kept in self._kept() if kept != file]
-        slicer.app.settings().setValue(SETTING, "\n".join([file, *others]))
+        chosen_model.remember(file)
         self.show()
         self.choose(file)
 
@@ -55,7 +49,3 @@ class ModelList:
     def card(self, file):
         """Return the card of a file of the list, or None."""
         return self._cards.get(file)
-
-    @staticmethod
-    def _kept():
-        return [file for file in str(slicer.app.settings().value(SETTING) or "").split("\n") if file]

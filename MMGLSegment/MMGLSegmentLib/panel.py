@@ -66,6 +66,7 @@ class Panel:
             self._show_result(None)
             return
         self._links = parameters.connectGui(self.form)
+        self.models.show()  # MMGL Train may have added one
         self.models.choose(parameters.model)
         self.ui.deviceSelector.setCurrentIndex(max(0, self.ui.deviceSelector.findData(parameters.device)))
         self._show_result(parameters.result)

@@ -1,1 +1,1 @@
-"""The panel of MMGLTrain: its frame and its four sections."""
+"""The panel of MMGLTrain."""

@@ -6,7 +6,6 @@ import qt
 import slicer
 from slicer.i18n import tr as _
 
-from MMGLLib import setup
 from MMGLLib.message import Message
 from MMGLLib.messages import MMGLError
 from MMGLTrainLib.advanced import Advanced
@@ -155,29 +154,19 @@ class Panel:
             return
         self.welcome.onOpen()
 
-    def onInstall(self):
-        """Install what is missing; the click was the answer to the only question."""
-        self.message.say("")
-        setup.install()
-        if setup.missing():
-            self.message.fail(MMGLError("slicer.no_torch"))
-        self.show()
-
-    def onRepair(self):
-        """Install torch anew."""
-        setup.repair()
-        self.message.say(_("PyTorch was installed again. Restart Slicer before you train."))
-
     def _make_sections(self, load):
         kinds = {"scans": ScansSection, "labels": LabelsSection, "train": TrainSection, "models": ModelsSection}
         self.sections, self._step = {}, "scans"
         for name, kind in kinds.items():
             form, button = load(kind.__name__), getattr(self.ui, f"{name}Section")
             button.layout().addWidget(form)
+            if name == "train":
+                form.setMRMLScene(slicer.mrmlScene)  # its curves are a view of Slicer
             section = self.sections[name] = kind(form, self.logic)
             section.onChanged = self.onChanged
             button.connect("contentsCollapsed(bool)", lambda collapsed, name=name: self.onFolded(name, collapsed))
-        self.sections["scans"].onLabel = self.onLabel
+        self.sections["scans"].onLabel = self.sections["train"].onShow = self.onLabel
+        self.sections["models"].onOpen = lambda folder: self.open(lambda: self.logic.openStudy(folder))
 
     def onFolded(self, name, collapsed):
         """Opening one section folds the others."""

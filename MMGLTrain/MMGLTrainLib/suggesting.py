@@ -67,7 +67,7 @@ class Suggesting:
             self._show([(case.name, words.format(name=case.name)) for case in study.unlabelled[:COUNT]])
             return
         self._home = tempfile.TemporaryDirectory(prefix="mmgl-", ignore_cleanup_errors=True)
-        arguments = ["next", str(study.folder), str(models[0]), "--count", str(COUNT)]
+        arguments = ["next", str(study.folder), str(models[0].file), "--count", str(COUNT)]
         self._job = Job.start(Path(self._home.name), arguments, python=command()[0], environment=environment())
         self._ui.suggestButton.enabled = False
         self._ui.suggestButton.text = _("Looking at the scans…")

@@ -17,11 +17,11 @@ class Welcome:
         form: of the panel.
         ui: its widgets.
         logic: of the module.
-        open: of the panel: takes what opens or makes a study, and returns whether it went well.
+        onOpen: of the panel: takes what opens or makes a study, and returns whether it went well.
     """
 
-    def __init__(self, form, ui, logic, open):
-        self._form, self._ui, self._logic, self._open = form, ui, logic, open
+    def __init__(self, form, ui, logic, onOpen):
+        self._form, self._ui, self._logic, self._open = form, ui, logic, onOpen
         ui.sampleButton.connect("clicked()", self.onSample)
         ui.startButton.connect("clicked()", self.onStart)
         ui.nameEdit.connect("textChanged(QString)", self.onName)

@@ -66,16 +66,20 @@ class Queue:
     def __init__(self, folder: Path | None = None) -> None:
         self.folder = usual_folder() if folder is None else Path(folder)
 
-    def add(self, folder: Path, arguments: Sequence[str], *, python: str = "") -> Turn:
+    def add(self, folder: Path, arguments: Sequence[str], *, python: str = "", running: bool = False) -> Turn:
         """Put a job at the end, make sure that a worker is there, and return its turn.
 
         Args:
-            folder, arguments, python: as for ``Job.start``.
+            folder, arguments, python: as for ``Job.start``; the worker runs in the same Python.
+            running: it was started before, and the jobs after it wait for its end.
         """
-        (Path(folder) / STOP).unlink(missing_ok=True)
         file = self.folder / f"{time.time_ns():020d}-{os.getpid()}.json"
+        if running:
+            _note(file, "running")
+        else:
+            (Path(folder) / STOP).unlink(missing_ok=True)
         write_json(file, {"folder": str(folder), "arguments": list(arguments), "python": python or sys.executable})
-        self.ensure_worker()
+        self.ensure_worker(python)
         return _turn(file)
 
     def turns(self) -> list[Turn]:
@@ -86,11 +90,16 @@ class Queue:
                 turns.append(_turn(file))
         return turns
 
-    def ensure_worker(self) -> None:
-        """Start a worker where a job waits; a second one ends at once."""
+    def ensure_worker(self, python: str = "") -> None:
+        """Start a worker where a job waits; a second one ends at once.
+
+        Args:
+            python: the interpreter; this one unless given.
+        """
         if any(turn.state != "over" for turn in self.turns()):
             environment = {**os.environ, "PYTHONPATH": str(Path(mmgl.__file__).parents[1]), "PYTHONUTF8": "1"}
-            start_alone([sys.executable, "-m", "mmgl.jobs", str(self.folder)], self.folder / "log.txt", environment)
+            command = [python or sys.executable, "-m", "mmgl.jobs", str(self.folder)]
+            start_alone(command, self.folder / "log.txt", environment)
 
     def forget(self, turn: Turn) -> None:
         """Take a job that is over off the list."""
@@ -131,30 +140,31 @@ def _turn(file: Path) -> Turn:
     )
 
 
+def _note(file: Path, state: str, code: int | None = None) -> None:
+    """Write how far the job of a queue's file is."""
+    write_json(file.with_suffix(".state"), {"state": state, "exit": code})
+
+
 def _do(turn: Turn) -> None:
-    """Start a job and wait for its end, or wait for one that an earlier worker started."""
-
-    def note(state: str, code: int | None = None) -> None:
-        write_json(turn.file.with_suffix(".state"), {"state": state, "exit": code})
-
+    """Start a job and wait for its end, or wait for one that somebody else started."""
     if turn.state == "running":
         while Job(turn.folder).look().works:
             time.sleep(POLL_SECONDS)
-        note("over")
+        _note(turn.file, "over")
         return
     if (turn.folder / STOP).exists():  # stopped before its turn came
-        note("over")
+        _note(turn.file, "over")
         return
-    note("running")
+    _note(turn.file, "running")
     try:
         job = Job.start(turn.folder, turn.arguments, python=turn.python)
     except (MMGLError, OSError) as error:
         print(f"{turn.folder}: {error}", flush=True)
-        note("over", 1)
+        _note(turn.file, "over", 1)
         return
     while job.look().works:
         time.sleep(POLL_SECONDS)
-    note("over", _exit_status(job))
+    _note(turn.file, "over", _exit_status(job))
 
 
 def _exit_status(job: Job) -> int | None:

@@ -1,0 +1,465 @@
+"""The section Train: a training begun, watched, stopped, lost and found again, and what is said of each end."""
+
+import json
+import time
+from pathlib import Path
+from unittest import mock
+
+import slicer
+from bench import on_bench_only
+from trainings import Logic, TrainingTest, make_study, open_section
+
+from mmgl.jobs.record import read_status
+from MMGLLib import setup, training
+from MMGLLib.messages import MMGLError
+
+
+class TrainTest(TrainingTest):
+    def setUp(self):
+        super().setUp()
+        self.open()
+
+    def open(self):
+        """Open the section, as after a start of Slicer."""
+        self.logic = Logic()
+        self.section = open_section("TrainSection", self.logic)
+        self.addCleanup(self.section.close)
+        self.ui = self.section.ui
+        self.section.follow(self.study)
+
+    def begin(self, act="wait"):
+        """Click Train and wait until it learns to segment."""
+        self.will(act)
+        self.ui.trainButton.click()
+        self.assertEqual(self.said(), "")
+        if act == "wait":
+            self.until(lambda: len(self.section.training.story.previews) == 5, "five pictures")
+
+    def ended(self):
+        self.until(lambda: not self.section.training.works, "the end of the training")
+
+    def said(self):
+        return "" if self.ui.noticeFrame.isHidden() else self.ui.noticeLabel.text
+
+    def buttons(self):
+        return [b.text for b in (self.ui.firstButton, self.ui.secondButton) if not b.isHidden()]
+
+
+class PathTest(TrainTest):
+    def test_from_ready_labels_to_a_model(self):
+        changed = []
+        self.section.onChanged = lambda: changed.append(self.section.next_step())
+        self.assertEqual(self.section.next_step(), "Click Train.")
+        self.assertIn("3 labelled and 2 unlabelled", self.ui.checksLabel.text)
+        self.assertIn("1 held out", self.ui.checksLabel.text)
+        self.until(lambda: "processor" in self.ui.deviceLabel.text, "the answer about the machine")
+        self.begin()
+        self.assertIn("training", self.section.next_step())
+        self.assertTrue(self.ui.readyFrame.isHidden())
+        self.assertIn("Learning to segment", self.ui.stageLabel.text)
+        self.assertIn("About 5 minutes left", self.ui.timeLabel.text)
+        self.assertEqual(self.ui.progressBar.value, 600)
+        self.will("finish")
+        self.ended()
+        self.assertIn("model-1 is ready.\nLeft ventricle: good", self.said())
+        self.assertIn("labelled in one scan only", self.said())
+        self.assertEqual(self.ui.trainButton.text, "Train")
+        self.assertEqual(self.section.next_step(), "")
+        self.assertEqual(len(changed), 2)  # it began, and it ended
+
+    def test_what_is_asked_of_the_core(self):
+        self.logic.parameters.seed, self.logic.parameters.device = 7, "cpu"
+        self.ui.overnightButton.click()
+        self.begin("finish")
+        asked = json.loads((self.study.folder / "runs" / "model-1" / "job.json").read_text(encoding="utf-8"))
+        words = " ".join(asked["arguments"])
+        self.assertIn("--name model-1 --method mmgl --seed 7 --device cpu --time overnight", words)
+        self.ended()
+
+    def test_times_are_those_of_this_computer(self):
+        self.assertIn("about 15 minutes", self.ui.quickButton.text)
+        slicer.app.settings().setValue("MMGL/SecondsPerScan", 100.0)
+        self.section.follow(self.study)
+        self.assertIn("about 25 minutes", self.ui.quickButton.text)  # six scans
+        self.assertIn("hours", self.ui.overnightButton.text)
+        self.assertIn("ready at about", self.ui.readyLabel.text)
+
+    def test_the_device_in_words(self):
+        cases = {
+            "NVIDIA RTX 4090, 20 GB free": {"card": "NVIDIA RTX 4090", "card_free_gb": 20.1},
+            "Your NVIDIA card was found but cannot be used": {"card_unusable": True},
+            "This computer's processor": {},
+        }
+        for words, found in cases.items():
+            self.answer.update({"card": "", "card_free_gb": 0, "card_unusable": False, **found})
+            self.open()
+            self.until(lambda words=words: words in self.ui.deviceLabel.text, words)
+
+    def test_what_stands_in_the_way(self):
+        told = {"severity": "warning", "key": "check.spacing", "case": "scan 1", "words": "Look (mmgl study check)."}
+        self.logic.desk = mock.Mock(open_findings=lambda: [told, {**told, "case": "scan 2"}])
+        shown = []
+        self.section.onShow = shown.append
+        self.section.follow(self.study)
+        self.assertIn("Look. The same holds for 1 more.", self.ui.checksLabel.text)
+        self.assertTrue(self.ui.trainButton.enabled)
+        self.ui.checksLabel.linkActivated.emit("scan 1")
+        self.assertEqual(shown, ["scan 1"])
+        self.logic.desk = mock.Mock(open_findings=lambda: [{**told, "severity": "error"}])
+        self.section.follow(self.study)
+        self.assertFalse(self.ui.trainButton.enabled)
+        self.assertIn("red", self.section.next_step())
+
+    def test_one_label_is_enough_and_none_is_not(self):
+        (self.folder / "one").mkdir()
+        self.section.follow(make_study(self.folder / "one", labelled=1))
+        self.assertIn("One labelled scan is enough to try", self.ui.checksLabel.text)
+        self.assertTrue(self.ui.trainButton.enabled)
+        (self.folder / "none").mkdir()
+        self.section.follow(make_study(self.folder / "none", labelled=0))
+        self.assertFalse(self.ui.trainButton.enabled)
+        self.assertIn("Label", self.section.next_step())
+
+    def test_nothing_technical_is_on_it(self):
+        self.begin()
+        import qt
+
+        texts = [w.text for w in self.section.form.findChildren(qt.QLabel)]
+        texts += [w.text + w.toolTip for w in self.section.form.findChildren(qt.QPushButton)]
+        for word in ("epoch", "batch", "learning rate", "patch", "loss", "CUDA", "step", ".json", ".mmgl"):
+            for text in texts:
+                self.assertNotIn(word, text)
+
+
+class LiveTest(TrainTest):
+    def test_the_slider_goes_back_in_time_and_stays_there(self):
+        self.begin()
+        self.until(lambda: self.ui.timeSlider.maximum == 4, "five pictures")
+        self.assertEqual(self.ui.timeSlider.value, 4)
+        self.assertIn("Müller ☤ 心", self.ui.captionLabel.text)
+        self.ui.timeSlider.value = 1
+        self.will("finish")
+        self.ended()
+        self.assertEqual((self.ui.timeSlider.value, self.ui.timeSlider.maximum), (1, 8))
+        self.ui.timeSlider.value = 8
+        self.assertFalse(self.ui.pictureLabel.pixmap.isNull())
+
+    @on_bench_only
+    def test_the_curve_is_in_slicers_own_plots(self):
+        from bench.plot_view import curves
+
+        self.begin()
+        self.section.live.show()
+        chart = self.ui.plotView.mrmlPlotViewNode().GetPlotChartNode()
+        (first, colour, points), (_second, _, fewer) = curves(chart)
+        self.assertEqual(first, "Left ventricle")
+        self.assertAlmostEqual(colour[0], 214 / 255)
+        self.assertEqual([round(dice, 2) for _, dice in points], [0.2, 0.3, 0.4, 0.5, 0.6])
+        self.assertEqual(len(fewer), 4)  # where there is nothing to compare there is no point
+        self.assertFalse(chart.GetSaveWithScene())
+        slicer.mrmlScene.Clear(0)
+        self.section.live.show()
+        self.assertEqual(len(curves(self.ui.plotView.mrmlPlotViewNode().GetPlotChartNode())), 2)
+        count = slicer.mrmlScene.GetNumberOfNodes()
+        self.section.close()
+        self.assertEqual(slicer.mrmlScene.GetNumberOfNodes(), count - 6)
+
+    @on_bench_only
+    def test_folded_away_it_costs_nothing(self):
+        self.ui.liveSection.collapsed = True
+        count = slicer.mrmlScene.GetNumberOfNodes()
+        self.begin()
+        self.will("finish")
+        self.ended()
+        self.assertEqual(slicer.mrmlScene.GetNumberOfNodes(), count)
+        self.assertEqual(self.ui.plotView.drawn, 0)
+        self.assertTrue(self.ui.pictureLabel.pixmap.isNull())
+        self.ui.liveSection.collapsed = False
+        self.assertEqual(self.ui.plotView.drawn, 1)
+        self.assertFalse(self.ui.pictureLabel.pixmap.isNull())
+
+    def test_memory_in_words(self):
+        self.begin()
+        self.assertEqual(self.ui.memoryBar.format, "Memory: 9.5 of 16 GB in use")
+        self.assertEqual(self.ui.cardBar.format, "Graphics card: 4.8 of 6 GB in use")
+
+    def test_a_long_log_is_read_in_pieces(self):
+        """Many events are read at many looks, each of few bytes, so that no look is long."""
+        run = self.study.folder / "runs" / "model-1"
+        run.mkdir(parents=True)
+        step = {"time": 1.0, "event": "step", "loss": {"a": 1.0, "words": 0.5}, "share": 0.5, "seconds_left": 60.0}
+        lines = [json.dumps({**step, "time": float(i), "padding": "x" * 300}) + "\n" for i in range(6000)]
+        (run / "events.jsonl").write_text("".join(lines), encoding="utf-8")
+        looks = []
+        read = training.Training.poll
+
+        def poll(self):
+            before = self.job.follower.offset
+            read(self)
+            looks.append(self.job.follower.offset - before)
+
+        status = {"state": "finished", "pid": 1, "host": "", "beat": time.time()}
+        (run / "status.json").write_text(json.dumps(status), encoding="utf-8")
+        with mock.patch.object(training.Training, "poll", poll):
+            self.open()
+            self.ended()
+        self.assertEqual(sum(looks), sum(len(line) for line in lines))
+        self.assertLessEqual(max(looks), training.MOST)
+        self.assertGreater(len(looks), 8)
+        self.assertLessEqual(len(self.section.training.story.errors), 800)
+
+
+class StopTest(TrainTest):
+    def test_stop_and_keep_and_go_on(self):
+        self.begin()
+        self.assertEqual(self.ui.trainButton.text, "Stop and keep")
+        self.ui.trainButton.click()
+        self.assertFalse(self.ui.trainButton.enabled)
+        self.ended()
+        self.assertIn("kept as model-1-stopped", self.said())
+        self.assertTrue((self.study.folder / "models" / "model-1-stopped.mmgl").exists())
+        self.assertEqual(self.buttons(), ["Continue"])
+        self.will("finish")
+        self.ui.firstButton.click()
+        self.ended()
+        self.assertIn("model-1 is ready", self.said())
+
+    def test_one_that_does_not_stop_is_ended_by_force(self):
+        self.begin()
+        self.will("mute")
+        self.ui.trainButton.click()
+        self.section.training.stop_asked -= 60
+        self.until(lambda: self.ui.trainButton.text == "End it now", "the other button")
+        self.ui.trainButton.click()
+        self.ended()
+        self.assertIn("kept", self.said())
+
+    def test_a_second_training_is_refused(self):
+        self.begin()
+        with self.assertRaises(MMGLError) as caught:
+            self.logic.startTraining(self.study)
+        self.assertEqual(caught.exception.key, "train.running")
+
+    def test_the_console(self):
+        self.section.close()
+        run = self.logic.startTraining(self.study, budget="quick")
+        self.until(lambda: run.status()["state"] == "finished", "the end")
+        self.assertEqual(run.status()["model"], self.study.folder / "models" / "model-1.mmgl")
+
+
+class EndTest(TrainTest):
+    """Every way a training can end is told in words, with what to do about it."""
+
+    def check(self, act, words, buttons):
+        self.begin()
+        self.will(act)
+        self.ended()
+        for part in (words, "go on") if "Continue" in buttons else (words,):
+            self.assertIn(part.lower(), self.said().lower())
+        self.assertEqual(self.buttons(), buttons)
+        self.assertNotIn("Traceback", self.said())
+        self.ui.copyButton.click()
+        self.assertIn("MMGL", slicer.app.clipboard().text())
+
+    @on_bench_only
+    def test_killed(self):
+        self.check("kill", "memory was full", ["Continue", "Use it as it is"])
+        self.will("wait")
+        self.ui.secondButton.click()
+        self.ended()
+        self.assertIn("kept as model-1-stopped", self.said())
+
+    @on_bench_only
+    def test_crashed_in_the_middle_of_a_line(self):
+        self.check("crash", "it crashed at 60%", ["Continue", "Use it as it is"])
+
+    @on_bench_only
+    def test_killed_in_the_middle_of_a_line(self):
+        self.check("partial", "what was saved is kept", ["Continue", "Use it as it is"])
+        self.assertEqual(len(self.section.training.story.checks), 5)
+        self.will("finish")
+        self.ui.firstButton.click()
+        self.ended()
+        self.assertIn("model-1 is ready", self.said())
+
+    def test_memory(self):
+        self.begin()
+        self.will("memory")
+        self.ended()
+        self.assertIn("too small for even the smallest training", self.said())
+
+    def test_the_graphics_card_goes(self):
+        self.check("card", "graphics card stopped working", ["Continue", "Continue on the processor"])
+        self.will("finish")
+        self.ui.secondButton.click()
+        asked = json.loads((self.section.training.folder / "job.json").read_text(encoding="utf-8"))
+        self.assertEqual(asked["arguments"][-2:], ["--device", "cpu"])
+        self.ended()
+
+    def test_the_disk_is_full(self):
+        self.begin()
+        self.will("full")
+        self.ended()
+        self.assertIn("No space left on device", self.said())
+        self.assertIn("free space", self.said())
+
+    @on_bench_only
+    def test_the_disk_is_so_full_that_nothing_could_be_told(self):
+        self.begin()
+        self.will("crash")
+        import shutil
+
+        status = read_status(self.section.training.folder)
+        with mock.patch.object(shutil, "disk_usage", lambda path: mock.Mock(free=1000)):
+            self.ended()
+        self.assertEqual(status["state"], "running")
+        self.assertIn("is full, so training stopped", self.said())
+
+    def test_it_stalls(self):
+        self.begin()
+        self.will("stall")
+        with mock.patch("mmgl.jobs.job.silence", lambda status: 3000.0):
+            self.until(lambda: "Nothing has been heard" in self.ui.stageLabel.text, "the word about silence")
+        self.assertEqual(self.ui.trainButton.text, "Stop and keep")
+
+    def test_a_fault_of_our_own(self):
+        self.check("fault", "fault of its own (RuntimeError: shape mismatch)", ["Continue", "Use it as it is"][:0])
+
+    def test_what_is_said_before_the_first_event(self):
+        self.begin("say mmgl: No usable NVIDIA graphics card was found. Use the processor instead: --device cpu")
+        self.ended()
+        self.assertEqual(self.said(), "No usable NVIDIA graphics card was found. Choose Automatic under Advanced.")
+        self.begin_again("say mmgl: The study has faults that must be put right before training (2). See: mmgl study")
+        self.assertIn("See what is marked in the list above", self.said())
+        self.begin_again("say mmgl: The label x is empty.")
+        self.assertEqual(self.said(), "The label x is empty.")
+
+    def begin_again(self, act):
+        self.will(act)
+        self.ui.trainButton.click()
+        self.ended()
+
+    def test_torch_is_missing_or_broken(self):
+        with mock.patch.object(setup, "missing", lambda: ["torch"]):
+            self.ui.trainButton.click()
+        self.assertIn("needs PyTorch", self.said())
+        self.assertEqual(self.buttons(), ["Install"])
+        self.begin_again("say ModuleNotFoundError: No module named 'torch'")
+        self.assertIn("needs PyTorch", self.said())
+        self.begin_again("say ImportError: libtorch_cpu.so: undefined symbol")
+        self.assertIn("does not start", self.said())
+        self.assertEqual(self.buttons(), ["Repair"])
+
+    def test_the_study_is_moved_while_it_trains(self):
+        self.begin()
+        moved = self.folder / "moved"
+        self.study.folder.rename(moved)
+        self.ended()
+        self.assertIn("is not there any more. Reconnect the drive", self.said())
+        from mmgl.study import Study
+
+        self.will("finish")
+        study = Study.open(moved)
+        self.until(lambda: not training.Training(moved, "model-1").job.look().works, "the end of the process")
+        self.section.follow(study)
+        self.assertEqual(self.buttons()[0], "Continue")
+        self.ui.firstButton.click()
+        self.ended()
+        self.assertTrue((moved / "models" / "model-1.mmgl").exists())
+        self.assertFalse(self.study.folder.exists())  # nothing was made anew at the old place
+
+    def test_the_study_is_deleted_while_it_trains(self):
+        import shutil
+
+        self.begin()
+        shutil.rmtree(self.study.folder)
+        self.ended()
+        self.assertIn("is not there any more", self.said())
+        self.ui.trainButton.click()
+        self.assertFalse(self.study.folder.exists())
+
+
+class AgainTest(TrainTest):
+    """Slicer is closed, or dies, and is started again."""
+
+    def test_a_training_that_goes_on_is_found_again(self):
+        self.begin()
+        self.section.close()
+        self.open()
+        self.assertTrue(self.section.busy)
+        self.until(lambda: len(self.section.training.story.previews) == 5, "the pictures of before")
+        self.assertEqual(self.ui.trainButton.text, "Stop and keep")
+        self.will("finish")
+        self.ended()
+        self.assertIn("model-1 is ready", self.said())
+
+    def test_one_that_ended_meanwhile_tells_its_verdict(self):
+        self.begin()
+        self.section.close()
+        self.will("finish")
+        self.until(lambda: not training.working(self.study.folder), "the end")
+        self.open()
+        self.until(lambda: "is ready" in self.said(), "the verdict")
+        self.assertIn("Left ventricle: good", self.said())
+
+    @on_bench_only
+    def test_the_parent_is_killed(self):
+        """The training was begun by a process that is gone; only its folder tells of it."""
+        import subprocess
+        import sys
+
+        self.section.close()
+        self.will("wait")
+        code = (
+            "import sys; from pathlib import Path; from mmgl.jobs import job, Job; import os\n"
+            f"job.PROGRAM = ({str(self.folder / 'trainer' / 'fake_training.py')!r},)\n"
+            f"folder = Path({str(self.study.folder)!r})\n"
+            "Job.start(folder / 'runs' / 'model-1', ['train', str(folder), '--name', 'model-1'])\n"
+            "os.kill(os.getpid(), 9)"
+        )
+        from MMGLLib.worker import environment
+
+        subprocess.run([sys.executable, "-c", code], check=False, env=environment())
+        self.open()
+        self.until(lambda: len(self.section.training.story.previews) == 5, "its pictures")
+        self.ui.trainButton.click()
+        self.ended()
+        self.assertIn("model-1-stopped", self.said())
+
+    @on_bench_only
+    def test_power_went_while_it_trained(self):
+        self.begin()
+        self.section.close()
+        self.section.training = None
+        training.Training(self.study.folder, "model-1").kill()
+        self.until(lambda: not training.working(self.study.folder), "the end")
+        self.open()
+        self.until(lambda: self.said(), "the message")
+        self.assertIn("stopped unexpectedly at 60%", self.said())
+        self.assertEqual(self.buttons(), ["Continue", "Use it as it is"])
+        self.assertIn("Go on with the training", self.section.next_step())
+
+
+class QueueTest(TrainTest):
+    def test_then_a_folder_is_segmented(self):
+        wards = self.folder / "ward"
+        wards.mkdir()
+        with mock.patch.object(training.Queue, "ensure_worker") as worker:
+            self.begin()
+            self.section.then_segment(wards)
+        worker.assert_called()
+        self.assertIn("Then ward is segmented", self.ui.thenLabel.text)
+        run, segmenting = training.Queue().turns()
+        self.assertEqual((run.state, segmenting.state), ("running", "waiting"))
+        self.assertEqual(Path(segmenting.arguments[4]), self.folder / "ward model-1")
+        self.ui.trainButton.click()  # who stops it does not want the folder to be segmented either
+        self.ended()
+        from mmgl.jobs.record import STOP
+
+        self.assertTrue((segmenting.folder / STOP).exists())
+
+
+if __name__ == "__main__":
+    import unittest
+
+    unittest.main()
