@@ -25,7 +25,7 @@ class Errand:
 
     Args:
         name: one of ``errands.ERRANDS``.
-        arguments: as JSON can hold them; ``FOLDER`` in a text stands for the folder of the errand, which is gone with it.
+        arguments: as JSON can hold them; ``FOLDER`` in a text stands for its own folder, which is gone with it.
         on_event: told each event, the last of which is the outcome or ``failed`` with its words.
     """
 

@@ -34,11 +34,7 @@ class Panel:
         self.ui = slicer.util.childWidgetVariables(form)
         self.parameters = self._links = None
         self.desk = logic.desk = Desk(logic)
-        actions = {
-            "slicer.no_torch": (_("Install"), self.onInstall),
-            "slicer.broken_torch": (_("Repair"), self.onRepair),
-        }
-        self.message = Message(self.ui, actions)
+        self.message = Message(self.ui, {})
         self.desk.onFail, self.desk.onChanged = self.message.fail, self.onChanged
         self._make_sections(load)
         self.advanced = Advanced(self.ui)
