@@ -230,6 +230,8 @@ def _in_our_words(look: Look) -> Look:
 def _started(study: Path, name: str, arguments: list[str]) -> Training:
     """Start the process of a training."""
     folder = study / RUNS / name
+    if not study.is_dir():
+        raise MMGLError("job.away", folder=study)  # it would be made anew, empty
     arguments = ["train", str(study), "--name", name, *arguments]
     try:
         job = Job.start(folder, arguments, python=command()[0], environment=environment())

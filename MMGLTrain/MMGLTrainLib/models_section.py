@@ -87,7 +87,9 @@ class ModelsSection:
         ui.modelFrame.visible = ui.studyButton.visible = model is not None
         if model is None:
             return
-        ui.verdictLabel.text = "\n".join([headline(model), *advice(model)])
+        ui.verdictLabel.text, lines = headline(model), advice(model)
+        ui.adviceLabel.text = "\n".join(lines)
+        ui.adviceLabel.visible = bool(lines)
         self.scores.show(model.rows())
         compared = model.said("compare.")
         ui.compareLabel.text = "\n".join(compared)
