@@ -29,6 +29,7 @@ FULL = 50 * 1000 * 1000
 """Bytes free on a disk below which a training that ended without a word is taken to have had no space."""
 
 ELSEWHERE = {
+    "again.scans": "train.not_again",
     "check.failed": "train.faults",
     "device.no_cuda": "train.no_card",
     "job.lost": "train.lost",
@@ -80,7 +81,8 @@ class Training:
     @property
     def resumable(self) -> bool:
         """Whether it can go on where it ended."""
-        return (self.folder / "config.json").is_file() and not (self.study / MODELS / f"{self.name}.mmgl").exists()
+        done = (self.study / MODELS / f"{self.name}.mmgl").exists() and (self.folder / "verdict.json").exists()
+        return (self.folder / "config.json").is_file() and not done
 
     def stop(self) -> None:
         """Ask it to stop and keep what it has learned; it does so a moment later, and what waits for it is given up."""
@@ -134,9 +136,7 @@ class Training:
         log = self.report()
         told = [line.removeprefix("mmgl: ") for line in log.splitlines() if line.startswith("mmgl: ")]
         if told and look.key == "job.lost":
-            starts = {CATALOGUE[key].partition("{")[0]: here for key, here in ELSEWHERE.items()}
-            here = next((here for start, here in starts.items() if start and told[-1].startswith(start)), "train.said")
-            return Look("failed", here, {"words": told[-1]}, look.status)
+            return Look("failed", _key_of(told[-1]), {"words": told[-1]}, look.status)
         if re.search(r"No module named '(torch|safetensors)'", log):
             return Look("failed", "slicer.no_torch")
         if "libtorch" in log or "DLL load failed" in log:
@@ -153,6 +153,7 @@ def start_training(
     seed: int = 0,
     device: str = "auto",
     name: str = "",
+    again: str | Path = "",
     steps: int | None = None,
 ) -> Training:
     """Begin a training of a study in a process that outlives Slicer, and return it at once.
@@ -161,6 +162,7 @@ def start_training(
         study: as it is saved; changes that are only in memory are not seen.
         budget: ``quick``, ``standard``, ``overnight``, or until when, such as ``07:00``.
         method, seed, device, name: as for ``mmgl train``.
+        again: name or file of a model to start from; its method is used then.
         steps: instead of a budget in time, for a training that can be repeated to the last digit.
 
     Raises:
@@ -172,7 +174,8 @@ def start_training(
     if not study.labelled:
         raise MMGLError("study.no_labels")
     name = name or free_name(study.folder)
-    asked = ["--method", method, "--seed", str(seed), "--device", device]
+    asked = ["--again", str(again)] if again else ["--method", method]
+    asked += ["--seed", str(seed), "--device", device]
     asked += ["--time", budget] if steps is None else ["--steps", str(steps)]
     return _started(study.folder, name, asked)
 
@@ -217,6 +220,14 @@ def trainings(folder: Path) -> list[Training]:
 def working(folder: Path) -> Training | None:
     """Return the training of the study in a folder that is at work, or None."""
     return next((t for t in reversed(trainings(folder)) if t.job.look().works), None)
+
+
+def _key_of(words: str) -> str:
+    """Return the key that says here what was said for a terminal."""
+    if "--again" in words:
+        return "train.not_again"
+    starts = {CATALOGUE[key].partition("{")[0]: here for key, here in ELSEWHERE.items()}
+    return next((here for start, here in starts.items() if start and words.startswith(start)), "train.said")
 
 
 def _in_our_words(look: Look) -> Look:

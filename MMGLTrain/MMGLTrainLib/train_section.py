@@ -109,6 +109,7 @@ class TrainSection:
                 method=chosen.method or "mmgl",
                 seed=chosen.seed,
                 device=chosen.device or "auto",
+                again=self.ready.again,
             )
         )
 

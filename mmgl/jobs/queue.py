@@ -15,11 +15,12 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 import mmgl
 from mmgl.files import read_json, write_json
 from mmgl.jobs.job import Job, Look
+from mmgl.jobs.lock import only_one
 from mmgl.jobs.process import start_alone
 from mmgl.jobs.record import STOP
 from mmgl.messages import MMGLError
@@ -147,7 +148,7 @@ class Queue:
     def work(self) -> None:
         """Do all jobs that wait, one after the other, unless another worker is doing so."""
         while any(turn.state != "over" for turn in self.turns()):
-            with _only_one(self.folder / "worker.lock") as mine:
+            with only_one(self.folder / "worker.lock") as mine:
                 if not mine:
                     return
                 while turn := next((turn for turn in self.turns() if turn.state != "over"), None):
@@ -227,34 +228,9 @@ def _claiming(folder: Path) -> Iterator[None]:
     """Let nobody else begin or take back a job of the queue for a moment."""
     until = time.monotonic() + CLAIM_SECONDS
     while time.monotonic() < until:
-        with _only_one(folder / "claim.lock") as mine:
+        with only_one(folder / "claim.lock") as mine:
             if mine:
                 yield
                 return
         time.sleep(0.05)
     raise MMGLError("queue.busy", folder=folder)
-
-
-@contextmanager
-def _only_one(path: Path) -> Iterator[bool]:
-    """Yield whether this process has the lock, which the system takes back however the process ends."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("a+b") as file:
-        yield _locked(file)
-
-
-def _locked(file: IO[bytes]) -> bool:
-    """Lock a file until it is closed; return whether nobody else had locked it."""
-    try:
-        if sys.platform == "win32":
-            import msvcrt
-
-            file.seek(0)
-            msvcrt.locking(file.fileno(), msvcrt.LK_NBLCK, 1)
-        else:
-            import fcntl
-
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        return False
-    return True
