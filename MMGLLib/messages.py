@@ -37,8 +37,8 @@ WORDS: dict[str, str] = {
     # training
     "train.starting": "Starting",
     "train.not_again": (
-        "The model to start from has other structures, or learned from other scans, so it cannot be gone on with. Clear "
-        "the box that starts from it, and train."
+        "The model to start from has other structures, or learned from other scans, so it is of no use here. Clear the "
+        "box that starts from it, and train."
     ),
     "train.running": "{name} is being trained already. Wait until it is done, or stop it first.",
     "train.faults": "Something must be put right before training. See what is marked in the list above.",

@@ -6,8 +6,6 @@ study. Whoever wants to know reads it there, so a training that was begun yester
 
 from __future__ import annotations
 
-import re
-import shutil
 import time
 from pathlib import Path
 from typing import Any
@@ -17,6 +15,7 @@ from mmgl.jobs.queue import Queue, Turn
 from mmgl.messages import CATALOGUE
 from mmgl.study import Study
 from mmgl.study.trained import MODELS, RUNS, free_name
+from MMGLLib.endings import in_our_words, lost
 from MMGLLib.messages import MMGLError
 from MMGLLib.story import Story
 from MMGLLib.study_models import models
@@ -24,18 +23,6 @@ from MMGLLib.worker import command, environment
 
 MOST = 256 * 1024
 """Bytes of events that are read at one look, so that the panel is never held up; the rest comes with the next one."""
-
-FULL = 50 * 1000 * 1000
-"""Bytes free on a disk below which a training that ended without a word is taken to have had no space."""
-
-ELSEWHERE = {
-    "again.scans": "train.not_again",
-    "check.failed": "train.faults",
-    "device.no_cuda": "train.no_card",
-    "job.lost": "train.lost",
-    "run.stopped": "train.stopped",
-}
-"""Keys whose words are meant for a terminal, and those that say it here."""
 
 
 class Training:
@@ -127,23 +114,7 @@ class Training:
         if not self.folder.is_dir():
             return Look("lost", "job.away", {"folder": self.study})
         look = self.job.look()
-        if look.state == "lost":
-            return self._lost(look)
-        return _in_our_words(look)
-
-    def _lost(self, look: Look) -> Look:
-        """Return what its log, or the disk, tells of an end without a word."""
-        log = self.report()
-        told = [line.removeprefix("mmgl: ") for line in log.splitlines() if line.startswith("mmgl: ")]
-        if told and look.key == "job.lost":
-            return Look("failed", _key_of(told[-1]), {"words": told[-1]}, look.status)
-        if re.search(r"No module named '(torch|safetensors)'", log):
-            return Look("failed", "slicer.no_torch")
-        if "libtorch" in log or "DLL load failed" in log:
-            return Look("failed", "slicer.broken_torch")
-        if shutil.disk_usage(self.folder).free < FULL:
-            return Look("failed", "train.disk_full", {"folder": self.study}, look.status)
-        return _in_our_words(look)
+        return lost(look, self.report(), self.study) if look.state == "lost" else in_our_words(look)
 
 
 def start_training(
@@ -220,22 +191,6 @@ def trainings(folder: Path) -> list[Training]:
 def working(folder: Path) -> Training | None:
     """Return the training of the study in a folder that is at work, or None."""
     return next((t for t in reversed(trainings(folder)) if t.job.look().works), None)
-
-
-def _key_of(words: str) -> str:
-    """Return the key that says here what was said for a terminal."""
-    if "--again" in words:
-        return "train.not_again"
-    starts = {CATALOGUE[key].partition("{")[0]: here for key, here in ELSEWHERE.items()}
-    return next((here for start, here in starts.items() if start and words.startswith(start)), "train.said")
-
-
-def _in_our_words(look: Look) -> Look:
-    """Return a look whose words are for this panel, and name a model as the panel does."""
-    parameters = dict(look.parameters)
-    if "model" in parameters:
-        parameters["model"] = Path(str(parameters["model"])).stem
-    return Look(look.state, ELSEWHERE.get(look.key, look.key), parameters, look.status)
 
 
 def _started(study: Path, name: str, arguments: list[str]) -> Training:

@@ -65,8 +65,8 @@ class PathTest(TrainTest):
         self.assertEqual(self.ui.progressBar.value, 600)
         self.will("finish")
         self.ended()
-        self.assertIn("model-1 is ready.\nLeft ventricle: good", self.said())
-        self.assertIn("labelled in one scan only", self.said())
+        self.assertEqual(self.said(), "model-1 is ready.\nGood: Left ventricle. Not yet: Myocard (ä/ß).")
+        self.assertIn("model-1 has learned", self.ui.againBox.text)
         self.assertEqual(self.ui.trainButton.text, "Train")
         self.assertEqual(self.section.next_step(), "")
         self.assertEqual(len(changed), 2)  # it began, and it ended
@@ -403,7 +403,7 @@ class AgainTest(TrainTest):
         self.until(lambda: not training.working(self.study.folder), "the end")
         self.open()
         self.until(lambda: "is ready" in self.said(), "the verdict")
-        self.assertIn("Left ventricle: good", self.said())
+        self.assertIn("Good: Left ventricle", self.said())
 
     @on_bench_only
     def test_the_parent_is_killed(self):
