@@ -60,6 +60,10 @@ WORDS: dict[str, str] = {
     "slicer.no_draft": "No segmentation is chosen as a draft. Load one, or choose one from the list.",
     # training
     "train.starting": "Starting",
+    "train.not_again": (
+        "The model to start from has other structures, or learned from other scans, so it is of no use here. Clear the "
+        "box that starts from it, and train."
+    ),
     "train.running": "{name} is being trained already. Wait until it is done, or stop it first.",
     "train.faults": "Something must be put right before training. See what is marked in the list above.",
     "train.no_card": "No usable NVIDIA graphics card was found. Choose Automatic under Advanced.",

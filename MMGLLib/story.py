@@ -119,6 +119,9 @@ class Story:
             self.errors.append((self.minutes, 100 * error / self._first_error))
         self.errors = _thinned(self.errors)
 
+    def _on_ending(self, event: Mapping[str, Any]) -> None:
+        self.stage, self.seconds_left = "progress.ending", None
+
     def _on_check(self, event: Mapping[str, Any]) -> None:
         self.checks.append((self.minutes, [None if d is None else float(d) for d in event["dice"]]))
         self.checks = _thinned(self.checks)

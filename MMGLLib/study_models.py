@@ -79,6 +79,12 @@ class StudyModel:
             rows.append(Row(structure.name, told["key"], dice, cases, facts.get("labelled")))
         return rows
 
+    @property
+    def usable(self) -> bool:
+        """Whether it finds at least one structure, as far as anybody looked."""
+        judged = {f["key"] for f in self.findings}
+        return "verdict.self" not in judged and bool(judged & {"verdict.good", "verdict.fair", "verdict.unchecked"})
+
     def said(self, *starts: str) -> list[str]:
         """Return the words of those findings whose keys begin so."""
         return [_words(f) for f in self.findings if f["key"].startswith(starts) and f["key"] in CATALOGUE]
@@ -89,7 +95,7 @@ def models(study: Study) -> list[StudyModel]:
     found = []
     for file in reversed(model_files(study.folder)):
         with suppress(MMGLError):
-            found.append(_model(file))
+            found.append(model_of(file))
     return found
 
 
@@ -106,7 +112,7 @@ def import_model(study: Study, file: str | Path) -> StudyModel:
         target = target.with_name(f"{clean_name(Path(file).stem)}-{number}.mmgl")
         number += 1
     export_model(file, target)
-    return _model(target)
+    return model_of(target)
 
 
 def export_model(file: str | Path, target: str | Path) -> None:
@@ -146,7 +152,7 @@ def study_from(model: StudyModel, folder: str | Path) -> Study:
     return study
 
 
-def _model(file: Path) -> StudyModel:
+def model_of(file: Path) -> StudyModel:
     """Return a model with what its training said of it.
 
     Raises:

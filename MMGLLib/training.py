@@ -6,8 +6,6 @@ study. Whoever wants to know reads it there, so a training that was begun yester
 
 from __future__ import annotations
 
-import re
-import shutil
 import time
 from pathlib import Path
 from typing import Any
@@ -17,6 +15,7 @@ from mmgl.jobs.queue import Queue, Turn
 from mmgl.messages import CATALOGUE
 from mmgl.study import Study
 from mmgl.study.trained import MODELS, RUNS, free_name
+from MMGLLib.endings import in_our_words, lost
 from MMGLLib.messages import MMGLError
 from MMGLLib.story import Story
 from MMGLLib.study_models import models
@@ -24,17 +23,6 @@ from MMGLLib.worker import command, environment
 
 MOST = 256 * 1024
 """Bytes of events that are read at one look, so that the panel is never held up; the rest comes with the next one."""
-
-FULL = 50 * 1000 * 1000
-"""Bytes free on a disk below which a training that ended without a word is taken to have had no space."""
-
-ELSEWHERE = {
-    "check.failed": "train.faults",
-    "device.no_cuda": "train.no_card",
-    "job.lost": "train.lost",
-    "run.stopped": "train.stopped",
-}
-"""Keys whose words are meant for a terminal, and those that say it here."""
 
 
 class Training:
@@ -80,7 +68,8 @@ class Training:
     @property
     def resumable(self) -> bool:
         """Whether it can go on where it ended."""
-        return (self.folder / "config.json").is_file() and not (self.study / MODELS / f"{self.name}.mmgl").exists()
+        done = (self.study / MODELS / f"{self.name}.mmgl").exists() and (self.folder / "verdict.json").exists()
+        return (self.folder / "config.json").is_file() and not done
 
     def stop(self) -> None:
         """Ask it to stop and keep what it has learned; it does so a moment later, and what waits for it is given up."""
@@ -125,25 +114,7 @@ class Training:
         if not self.folder.is_dir():
             return Look("lost", "job.away", {"folder": self.study})
         look = self.job.look()
-        if look.state == "lost":
-            return self._lost(look)
-        return _in_our_words(look)
-
-    def _lost(self, look: Look) -> Look:
-        """Return what its log, or the disk, tells of an end without a word."""
-        log = self.report()
-        told = [line.removeprefix("mmgl: ") for line in log.splitlines() if line.startswith("mmgl: ")]
-        if told and look.key == "job.lost":
-            starts = {CATALOGUE[key].partition("{")[0]: here for key, here in ELSEWHERE.items()}
-            here = next((here for start, here in starts.items() if start and told[-1].startswith(start)), "train.said")
-            return Look("failed", here, {"words": told[-1]}, look.status)
-        if re.search(r"No module named '(torch|safetensors)'", log):
-            return Look("failed", "slicer.no_torch")
-        if "libtorch" in log or "DLL load failed" in log:
-            return Look("failed", "slicer.broken_torch")
-        if shutil.disk_usage(self.folder).free < FULL:
-            return Look("failed", "train.disk_full", {"folder": self.study}, look.status)
-        return _in_our_words(look)
+        return lost(look, self.report(), self.study) if look.state == "lost" else in_our_words(look)
 
 
 def start_training(
@@ -153,6 +124,7 @@ def start_training(
     seed: int = 0,
     device: str = "auto",
     name: str = "",
+    again: str | Path = "",
     steps: int | None = None,
 ) -> Training:
     """Begin a training of a study in a process that outlives Slicer, and return it at once.
@@ -161,6 +133,7 @@ def start_training(
         study: as it is saved; changes that are only in memory are not seen.
         budget: ``quick``, ``standard``, ``overnight``, or until when, such as ``07:00``.
         method, seed, device, name: as for ``mmgl train``.
+        again: name or file of a model to start from; its method is used then.
         steps: instead of a budget in time, for a training that can be repeated to the last digit.
 
     Raises:
@@ -172,7 +145,8 @@ def start_training(
     if not study.labelled:
         raise MMGLError("study.no_labels")
     name = name or free_name(study.folder)
-    asked = ["--method", method, "--seed", str(seed), "--device", device]
+    asked = ["--again", str(again)] if again else ["--method", method]
+    asked += ["--seed", str(seed), "--device", device]
     asked += ["--time", budget] if steps is None else ["--steps", str(steps)]
     return _started(study.folder, name, asked)
 
@@ -219,17 +193,11 @@ def working(folder: Path) -> Training | None:
     return next((t for t in reversed(trainings(folder)) if t.job.look().works), None)
 
 
-def _in_our_words(look: Look) -> Look:
-    """Return a look whose words are for this panel, and name a model as the panel does."""
-    parameters = dict(look.parameters)
-    if "model" in parameters:
-        parameters["model"] = Path(str(parameters["model"])).stem
-    return Look(look.state, ELSEWHERE.get(look.key, look.key), parameters, look.status)
-
-
 def _started(study: Path, name: str, arguments: list[str]) -> Training:
     """Start the process of a training."""
     folder = study / RUNS / name
+    if not study.is_dir():
+        raise MMGLError("job.away", folder=study)  # it would be made anew, empty
     arguments = ["train", str(study), "--name", name, *arguments]
     try:
         job = Job.start(folder, arguments, python=command()[0], environment=environment())

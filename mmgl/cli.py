@@ -9,6 +9,8 @@ import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from mmgl.commands.queue import COMMANDS as QUEUE_COMMANDS
+from mmgl.commands.report import report
 from mmgl.commands.study import COMMANDS as STUDY_COMMANDS
 from mmgl.commands.study import pair
 from mmgl.commands.train import STOPPED, run_train
@@ -106,7 +108,9 @@ def _demo(options: argparse.Namespace) -> None:
 
 COMMANDS: dict[str, Callable[[argparse.Namespace], int | None]] = {
     **STUDY_COMMANDS,
+    **QUEUE_COMMANDS,
     "train": run_train,
+    "report": report,
     "segment": _segment,
     "next": _next,
     "evaluate": _evaluate,

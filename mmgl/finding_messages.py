@@ -20,6 +20,10 @@ FINDINGS: dict[str, str] = {
         "{structure}: learned from {labelled} scans and not checked, as no check case shows it. Look at its results."
     ),
     "verdict.few": "Checked on {cases} scans only, too few to trust the numbers. Hold out 3 or more.",
+    "verdict.seen": (
+        "{cases} of the check cases were trained on by {model}, which this model started from, so its Dice looks too "
+        "good. Hold out other ones."
+    ),
     "verdict.self": (
         "The model cannot even reproduce {case}, which it was trained on (Dice {dice:.2f}). It needs more time, or the "
         "labels contradict one another: look at them."

@@ -10,6 +10,7 @@ from typing import Any
 
 from mmgl.check_messages import CHECKS
 from mmgl.finding_messages import FINDINGS
+from mmgl.run_messages import RUNS
 
 CATALOGUE: dict[str, str] = {
     # files
@@ -230,6 +231,7 @@ CATALOGUE: dict[str, str] = {
     ),
     **CHECKS,
     **FINDINGS,
+    **RUNS,
 }
 
 

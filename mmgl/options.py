@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import argparse
-import math
 import re
 from pathlib import Path
 
 from mmgl import __version__
 from mmgl.layouts import LAYOUTS
-from mmgl.methods import METHODS
+from mmgl.run_options import add_queue, add_report, add_train, finite
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -22,7 +21,9 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=f"mmgl {__version__}")
     commands = parser.add_subparsers(title="commands", metavar="COMMAND")
     _add_study(commands)
-    _add_train(commands)
+    add_train(commands)
+    add_report(commands)
+    add_queue(commands)
     _add_segment(commands)
     _add_next(commands)
     _add_evaluate(commands)
@@ -109,36 +110,6 @@ def _add_study(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     show.set_defaults(command="study_show")
 
 
-def _add_train(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
-    methods = "\n".join(f"  {name:<14} {line}" for name, (_, _, line) in METHODS.items())
-    train = commands.add_parser(
-        "train",
-        help="train a model on a study",
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-        epilog=f"methods:\n{methods}",
-    )
-    train.add_argument("study", type=Path, help="folder of the study")
-    train.add_argument("--method", default="mmgl", metavar="NAME", help="one of the methods below (default mmgl)")
-    budget = train.add_mutually_exclusive_group()
-    budget.add_argument(
-        "--time",
-        default="quick",
-        help="quick (15 min, default), standard (90 min), overnight (10 h), or until e.g. 07:00",
-    )
-    budget.add_argument("--minutes", type=_finite, help="time to train")
-    budget.add_argument("--steps", type=int, help="steps to train, over all stages; repeatable to the last digit")
-    train.add_argument("--seed", type=int, default=0)
-    train.add_argument("--device", default="auto", help="auto, cpu or cuda")
-    train.add_argument("--name", type=_file_name, default="", help="of the model (default model-1, model-2, ...)")
-    train.add_argument("--published", action="store_true", help="network size, layers and learning rates of the paper")
-    train.add_argument(
-        "--resume",
-        action="store_true",
-        help="go on, as it was begun, with the interrupted training called --name, or with the latest",
-    )
-    train.set_defaults(command="train")
-
-
 def _add_segment(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     segment = commands.add_parser("segment", help="segment scans with a model")
     segment.add_argument("model", type=Path, help="the .mmgl file")
@@ -209,17 +180,9 @@ def _add_demo(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> 
     demo.add_argument(
         "--output", type=Path, default=Path("mmgl-demo"), help="folder for everything (default mmgl-demo)"
     )
-    demo.add_argument("--minutes", type=_finite, default=2.4, help="training time of each method (default 2.4)")
+    demo.add_argument("--minutes", type=finite, default=2.4, help="training time of each method (default 2.4)")
     demo.add_argument("--device", default="auto", help="auto, cpu or cuda")
     demo.set_defaults(command="demo")
-
-
-def _finite(text: str) -> float:
-    """Return a number that is neither infinite nor none at all."""
-    value = float(text)
-    if not math.isfinite(value):
-        raise argparse.ArgumentTypeError(f"{text} is not a number of minutes")
-    return value
 
 
 def _count(text: str) -> int:
@@ -245,14 +208,3 @@ def _share(text: str) -> float:
     if not 0 < value < 1:
         raise argparse.ArgumentTypeError(f"{text} is not between 0 and 1")
     return value
-
-
-def _file_name(text: str) -> str:
-    """Return a name that a file can have, so that nothing is written outside the study."""
-    if not text:
-        return text
-    from mmgl.study.cases import is_case_name
-
-    if not is_case_name(text):
-        raise argparse.ArgumentTypeError(f"{text!r} cannot be the name of a file; use letters and numbers")
-    return text

@@ -55,6 +55,12 @@ class ProgressLine:
             self._line(f"{CATALOGUE['stage.' + event['stage']]} {place}, {event['steps']} steps")
         elif kind == "step" and self._live:
             self._renew(self._step(event))
+        elif kind == "again":
+            self._line(" ".join(_again(event)))
+        elif kind == "ending" and self._live:
+            self._renew(CATALOGUE["progress.ending"])
+        elif kind == "report":
+            self._line(CATALOGUE["progress.report"].format(**event))
         elif kind == "resumed":
             self._line(f"{CATALOGUE['progress.resumed']} {event['words']}".rstrip())
         elif kind == "fits" or (kind == "disk" and event["needed_gb"] >= 1):
@@ -103,6 +109,14 @@ def counting(words: str, stream: TextIO | None = None) -> Iterator[Callable[[int
     finally:
         if live:
             line.write("\r\x1b[K")
+
+
+def _again(event: dict[str, Any]) -> Iterator[str]:
+    """Yield what a training starts from, and which structures have come or gone."""
+    yield CATALOGUE["progress.again"].format(**event)
+    for change in ("new", "gone"):
+        if event[change]:
+            yield CATALOGUE[f"progress.again_{change}"].format(names=", ".join(event[change]))
 
 
 def _time(seconds: float) -> str:

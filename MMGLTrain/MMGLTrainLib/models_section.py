@@ -11,6 +11,9 @@ from MMGLLib.messages import MMGLError
 from MMGLTrainLib.notice import Notice
 from MMGLTrainLib.score_table import ScoreTable, advice, headline
 
+ROW = 20
+"""Pixels of a line of the list."""
+
 FILTER = "MMGL (*.mmgl)"
 
 
@@ -63,6 +66,8 @@ class ModelsSection:
         best = self.best
         if best is None or chosen_model.chosen() == str(best.file):
             return ""
+        if not best.usable:
+            return _("Look at {name}: it says what to do to make it better.").format(name=best.name)
         return _("Look at {name}, and use it if it is good.").format(name=best.name)
 
     def close(self):
@@ -87,7 +92,9 @@ class ModelsSection:
         ui.modelFrame.visible = ui.studyButton.visible = model is not None
         if model is None:
             return
-        ui.verdictLabel.text = "\n".join([headline(model), *advice(model)])
+        ui.verdictLabel.text, lines = headline(model), advice(model)
+        ui.adviceLabel.text = "\n".join(lines)
+        ui.adviceLabel.visible = bool(lines)
         self.scores.show(model.rows())
         compared = model.said("compare.")
         ui.compareLabel.text = "\n".join(compared)
@@ -173,7 +180,8 @@ class ModelsSection:
         tree.blockSignals(True)
         tree.clear()
         for model in self.models:
-            mark = _("in use") if str(model.file) == used else _("recommended") if model is self.best else ""
+            best = model is self.best and model.usable
+            mark = _("in use") if str(model.file) == used else _("recommended") if best else ""
             counts = [model.card.cases.get(kind, 0) for kind in ("labelled", "unlabelled")]
             learned = _("{labelled} labelled, {unlabelled} unlabelled").format(labelled=counts[0], unlabelled=counts[1])
             tree.addTopLevelItem(qt.QTreeWidgetItem([model.name, model.card.created[:10], learned, mark]))
@@ -185,6 +193,7 @@ class ModelsSection:
             tree.setCurrentItem(tree.topLevelItem(names.index(chosen)))
         tree.blockSignals(False)
         tree.visible = bool(self.models)
+        tree.setFixedHeight(tree.header().height + ROW * max(1, min(len(self.models), 5)) + 6)
         self.ui.emptyLabel.visible = not self.models
         self.ui.emptyLabel.text = _("There is no model yet. Train one, or import one that you were given.")
         self.onModel()

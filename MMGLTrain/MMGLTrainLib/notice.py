@@ -40,7 +40,8 @@ class Notice:
         """Show what went wrong, with a button that copies a report with the log."""
         self.say(words, *actions)
         versions = f"MMGL {mmgl.__version__}, Slicer {slicer.app.majorVersion}.{slicer.app.minorVersion}"
-        self._report = "\n".join([words, versions, platform.platform(), log])
+        system = f"{platform.system()} {platform.release()} {platform.machine()}"  # platform() itself asks a process
+        self._report = "\n".join([words, versions, system, log])
         self.ui.copyButton.visible = True
 
     def onFirst(self):

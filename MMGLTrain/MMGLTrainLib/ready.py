@@ -3,12 +3,14 @@
 import datetime
 import html
 import re
+from pathlib import Path
 
 import slicer
 from slicer.i18n import tr as _
 
 from mmgl.messages import CATALOGUE
-from MMGLLib import times
+from mmgl.study.trained import model_files
+from MMGLLib import chosen_model, times
 from MMGLLib.asking import Asking
 
 PER_SCAN = "MMGL/SecondsPerScan"
@@ -29,7 +31,7 @@ class Ready:
 
     def __init__(self, ui):
         self.ui, self.study, self._findings, self._machine = ui, None, [], {}
-        self._asking = None
+        self._asking, self._model = None, ""
         self._budgets = {"quick": ui.quickButton, "standard": ui.standardButton, "overnight": ui.overnightButton}
         for button in self._budgets.values():
             button.connect("clicked()", self.show_time)
@@ -41,6 +43,7 @@ class Ready:
         if study is not None:
             self.ask_machine()
             self._show_checks()
+            self._show_again()
             self.show_time()
 
     def ask_machine(self):
@@ -71,6 +74,11 @@ class Ready:
     def budget(self):
         """The word for the time that is chosen."""
         return next(word for word, button in self._budgets.items() if button.checked)
+
+    @property
+    def again(self):
+        """The model to start from, or an empty string."""
+        return self._model if self._model and self.ui.againBox.checked else ""
 
     @property
     def hindrance(self):
@@ -114,6 +122,14 @@ class Ready:
             return CATALOGUE["machine.card"].format(card=found["card"], free=found["card_free_gb"])
         key = "machine.unusable" if found["card_unusable"] else "machine.processor"
         return CATALOGUE[key].format(cores=found["cores"])
+
+    def _show_again(self):
+        """Offer to start from the model that is used, where it is one of this study, or else from the newest."""
+        files = [str(file) for file in model_files(self.study.folder)]
+        used = chosen_model.chosen()
+        self._model = used if used in files else files[-1] if files else ""
+        self.ui.againBox.visible = bool(self._model)
+        self.ui.againBox.text = _("Start from what {model} has learned").format(model=Path(self._model).stem)
 
     def _show_checks(self):
         study = self.study

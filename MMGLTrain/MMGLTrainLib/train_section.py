@@ -60,8 +60,7 @@ class TrainSection:
             found = training.trainings(study.folder)[-1:] if study is not None else []
             if found:
                 self._watch(found[0])
-        desk = getattr(self.logic, "desk", None)  # where the panel keeps what the checks found
-        self.ready.follow(study, desk.open_findings() if desk is not None and study is not None else [])
+        self.ready.follow(study, self._findings())
         self.queued.follow(self.training)
         self.live.follow(self.training, study)
         self._show_state()
@@ -109,6 +108,7 @@ class TrainSection:
                 method=chosen.method or "mmgl",
                 seed=chosen.seed,
                 device=chosen.device or "auto",
+                again=self.ready.again,
             )
         )
 
@@ -202,6 +202,7 @@ class TrainSection:
         self._timer.setInterval(POLL)
         if self.training.look.state == "finished":
             self.ready.remember(self.training.story)
+            self.ready.follow(self.study, self._findings())
         say_end(self.training, self.notice, self._ways_on())
         if self._seen_working:
             self._changed()
@@ -220,6 +221,10 @@ class TrainSection:
         if look.state == "stopped" or not self.training.story.errors:
             return [go_on]
         return [go_on, (_("Use it as it is"), self.onKeep)]
+
+    def _findings(self):
+        desk = getattr(self.logic, "desk", None)  # where the panel keeps what the checks found
+        return desk.open_findings() if desk is not None and self.study is not None else []
 
     def _device(self):
         return self.logic.getParameterNode().device or "auto"

@@ -4,8 +4,9 @@ import time
 
 from slicer.i18n import tr as _
 
-from mmgl.messages import CATALOGUE
-from MMGLLib import times
+from MMGLLib import study_models, times
+from MMGLLib.messages import MMGLError
+from MMGLTrainLib.score_table import headline
 
 PATIENCE = 20.0
 """Seconds after *Stop and keep* before a training can be ended by force."""
@@ -31,14 +32,23 @@ def say_end(training, notice, ways_on):
     """Show in a notice how a training ended, with the buttons that lead on."""
     look = training.look
     if look.state == "finished":
-        found = training.story.findings
-        said = [CATALOGUE[f["key"]].format(**f["parameters"]) for f in found if f["key"] in CATALOGUE]
-        ready = _("{name} is ready.").format(name=training.name)
-        notice.say("\n".join([ready, *said]) if training.model is not None else "")
+        notice.say(_ready_words(training))
     elif look.state == "stopped":
         notice.say(look.words, *ways_on)
     elif look.state != "new":
         notice.fail(look.words, training.report(), *ways_on)
+
+
+def _ready_words(training):
+    """Return that there is a model, whether it is any good, and which one to use."""
+    if training.model is None:  # it was taken away since
+        return ""
+    try:
+        model = study_models.model_of(training.model)
+    except MMGLError as error:
+        return str(error)
+    ready = _("{name} is ready.").format(name=model.name)
+    return "\n".join([ready, headline(model), *model.said("compare.")])
 
 
 def _time_words(seconds):

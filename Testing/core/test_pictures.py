@@ -4,9 +4,10 @@ import numpy as np
 import pytest
 import SimpleITK as sitk
 
-from mmgl.evaluation.pictures import GAP, TILE, overlay, png_bytes
+from mmgl.evaluation.pictures import GAP, TILE, overlay
 from mmgl.imaging.grid import Grid
 from mmgl.imaging.scan import Scan
+from mmgl.report.png import png_bytes
 from mmgl.structures import Structure
 
 RED, GREEN = (255, 0, 0), (0, 255, 0)

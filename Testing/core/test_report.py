@@ -9,10 +9,10 @@ import pytest
 import SimpleITK as sitk
 
 from mmgl import __version__
-from mmgl.evaluation.chart import Chart, chart_html
 from mmgl.evaluation.metrics import Score
-from mmgl.evaluation.report import Picture, Section, evaluation_section, write_report
-from mmgl.evaluation.table import NOTHING
+from mmgl.evaluation.report import evaluation_section
+from mmgl.report.chart import Chart, chart_html
+from mmgl.report.page import NOTHING, Picture, Section, write_report
 from mmgl.structures import Structure
 
 EVIL = '<script>alert("1")</script>\'&amp;'

@@ -33,7 +33,11 @@ class TrainTest(TrainingTest):
         self.ui.trainButton.click()
         self.assertEqual(self.said(), "")
         if act == "wait":
-            self.until(lambda: len(self.section.training.story.previews) == 5, "five pictures")
+            self.until(self.caught_up, "five pictures")
+
+    def caught_up(self):
+        run = self.section.training
+        return len(run.story.previews) == 5 and not run.behind
 
     def ended(self):
         self.until(lambda: not self.section.training.works, "the end of the training")
@@ -61,8 +65,8 @@ class PathTest(TrainTest):
         self.assertEqual(self.ui.progressBar.value, 600)
         self.will("finish")
         self.ended()
-        self.assertIn("model-1 is ready.\nLeft ventricle: good", self.said())
-        self.assertIn("labelled in one scan only", self.said())
+        self.assertEqual(self.said(), "model-1 is ready.\nGood: Left ventricle. Not yet: Myocard (ä/ß).")
+        self.assertIn("model-1 has learned", self.ui.againBox.text)
         self.assertEqual(self.ui.trainButton.text, "Train")
         self.assertEqual(self.section.next_step(), "")
         self.assertEqual(len(changed), 2)  # it began, and it ended
@@ -134,7 +138,6 @@ class PathTest(TrainTest):
 class LiveTest(TrainTest):
     def test_the_slider_goes_back_in_time_and_stays_there(self):
         self.begin()
-        self.until(lambda: self.ui.timeSlider.maximum == 4, "five pictures")
         self.assertEqual(self.ui.timeSlider.value, 4)
         self.assertIn("Müller ☤ 心", self.ui.captionLabel.text)
         self.ui.timeSlider.value = 1
@@ -254,8 +257,7 @@ class EndTest(TrainTest):
         self.begin()
         self.will(act)
         self.ended()
-        for part in (words, "go on") if "Continue" in buttons else (words,):
-            self.assertIn(part.lower(), self.said().lower())
+        self.assertIn(words.lower(), self.said().lower())
         self.assertEqual(self.buttons(), buttons)
         self.assertNotIn("Traceback", self.said())
         self.ui.copyButton.click()
@@ -323,7 +325,7 @@ class EndTest(TrainTest):
         self.assertEqual(self.ui.trainButton.text, "Stop and keep")
 
     def test_a_fault_of_our_own(self):
-        self.check("fault", "fault of its own (RuntimeError: shape mismatch)", ["Continue", "Use it as it is"][:0])
+        self.check("fault", "fault of its own (RuntimeError: shape mismatch)", ["Continue", "Use it as it is"])
 
     def test_what_is_said_before_the_first_event(self):
         self.begin("say mmgl: No usable NVIDIA graphics card was found. Use the processor instead: --device cpu")
@@ -362,6 +364,7 @@ class EndTest(TrainTest):
         study = Study.open(moved)
         self.until(lambda: not training.Training(moved, "model-1").job.look().works, "the end of the process")
         self.section.follow(study)
+        self.until(self.buttons, "a way to go on")
         self.assertEqual(self.buttons()[0], "Continue")
         self.ui.firstButton.click()
         self.ended()
@@ -400,7 +403,7 @@ class AgainTest(TrainTest):
         self.until(lambda: not training.working(self.study.folder), "the end")
         self.open()
         self.until(lambda: "is ready" in self.said(), "the verdict")
-        self.assertIn("Left ventricle: good", self.said())
+        self.assertIn("Good: Left ventricle", self.said())
 
     @on_bench_only
     def test_the_parent_is_killed(self):

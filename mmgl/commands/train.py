@@ -34,7 +34,7 @@ def run_train(options: argparse.Namespace) -> int:
     with ProgressLine() as progress, _asked_to_stop() as stop, awake():
         try:
             if options.resume:
-                name = _interrupted(study.folder, options.name)
+                name = interrupted(study.folder, options.name)
                 path = resume(study, name, device=options.device, on_event=progress.show, stop=stop)
             else:
                 path = train(
@@ -45,6 +45,7 @@ def run_train(options: argparse.Namespace) -> int:
                     device=options.device,
                     name=options.name,
                     published=options.published,
+                    start=options.again,
                     on_event=progress.show,
                     stop=stop,
                 )
@@ -86,12 +87,14 @@ def _asked_to_stop() -> Iterator[Callable[[], bool]]:
             signal.signal(signal.SIGINT, before)
 
 
-def _interrupted(folder: Path, name: str) -> str:
-    """Return the name of the training to go on with: ``name``, or the latest that left no model."""
+def interrupted(folder: Path, name: str) -> str:
+    """Return the name of the training to go on with: ``name``, or the latest that left no model or no verdict on it."""
+    from mmgl.training.ending import is_complete
+
     if name:
         return name
     runs = [config.parent for config in (folder / "runs").glob("*/config.json")]
-    runs = [run for run in runs if not (folder / "models" / f"{run.name}.mmgl").exists()]
+    runs = [run for run in runs if not is_complete(run, folder / "models" / f"{run.name}.mmgl")]
     if not runs:
         raise MMGLError("run.unknown", name="at all")
     return max(runs, key=lambda run: run.stat().st_mtime).name

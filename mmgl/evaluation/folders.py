@@ -9,12 +9,13 @@ from pathlib import Path
 from mmgl.evaluation.metrics import Score, score
 from mmgl.evaluation.pairing import Pairs, Side, pair_files, read_pair, shown_name
 from mmgl.evaluation.pictures import overlay
-from mmgl.evaluation.report import Picture, Section, evaluation_section, write_report
+from mmgl.evaluation.report import evaluation_section
 from mmgl.evaluation.table import HEADER, number
 from mmgl.imaging.image_files import suffix_of
 from mmgl.imaging.reading import read_scan
 from mmgl.imaging.segmentation_files import place
 from mmgl.messages import MMGLError
+from mmgl.report.page import Picture, Section, write_report
 from mmgl.structures import PALETTE, Structure
 
 __all__ = ["Pairs", "evaluate_folder", "pair_files", "report_folder"]

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import struct
-import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -74,21 +72,6 @@ def overlay(
             rows.insert(0, _painted(image, tiles[1], colours))
         columns.append(_joined(rows, axis=0))
     return _joined(columns, axis=1)
-
-
-def png_bytes(rgb: Array) -> bytes:
-    """Return the picture (y, x, 3) of uint8 as a PNG file."""
-    height, width, _ = rgb.shape
-    rows = rgb.reshape(height, width * 3)
-    above = np.vstack([np.zeros_like(rows[:1]), rows[:-1]])
-    filtered = np.hstack([np.full((height, 1), 2, np.uint8), rows - above])  # 2: each byte less the one above it
-
-    def chunk(kind: bytes, data: bytes) -> bytes:
-        return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
-
-    header = struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
-    body = chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(filtered.tobytes(), 6)) + chunk(b"IEND", b"")
-    return b"\x89PNG\r\n\x1a\n" + body
 
 
 @dataclass(frozen=True)

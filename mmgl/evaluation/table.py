@@ -12,10 +12,9 @@ from pathlib import Path
 
 from mmgl.evaluation.metrics import MEAN, Score, Summary, summarise
 from mmgl.files import write_text
+from mmgl.report.page import NOTHING
 
 HEADER = ("structure", "cases", "Dice", "worst", "HD95 mm", "surface mm")
-NOTHING = "–"
-"""What stands where there is no figure."""
 
 
 def as_text(scores: Sequence[Score]) -> str:

@@ -84,6 +84,7 @@ class Job:
         *,
         python: str = "",
         environment: Mapping[str, str] | None = None,
+        place: Path | None = None,
     ) -> Job:
         """Start ``mmgl`` with these arguments as a process that outlives this one, and return its job.
 
@@ -91,9 +92,10 @@ class Job:
 
         Args:
             folder: that the command keeps its record in: ``runs/NAME`` of the study for ``train``.
-            arguments: of the command line, with absolute paths.
+            arguments: of the command line, with absolute paths, or paths that begin at ``place``.
             python: the interpreter; this one unless given.
             environment: for the process; that of this process unless given. It finds the same ``mmgl`` as this one.
+            place: the folder the process works in; that of this process unless given.
 
         Raises:
             MMGLError: ``job.in_use`` when a process works in the folder.
@@ -105,10 +107,11 @@ class Job:
         (job.folder / STOP).unlink(missing_ok=True)
         command = [python or sys.executable, "-X", "faulthandler", *PROGRAM, *arguments]
         own = {**(os.environ if environment is None else environment), "PYTHONUNBUFFERED": "1", "PYTHONUTF8": "1"}
+        own["PYTHONSAFEPATH"] = "1"  # what lies in the folder it works in is data, not a program
         home = str(Path(mmgl.__file__).parents[1])
         own["PYTHONPATH"] = os.pathsep.join(filter(None, [home, own.get("PYTHONPATH", "")]))
         begun = time.time()
-        job._process = start_alone(command, job.folder / LOG, own)
+        job._process = start_alone(command, job.folder / LOG, own, place)
         pid = job._process.pid
         launch = {"arguments": list(arguments), "begun": begun, "beat": begun, "pid": pid, "born": birth(pid)}
         write_json(job.folder / LAUNCH, {**launch, "host": platform.node(), "own_group": True})

@@ -11,6 +11,7 @@ import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 OWN_GROUP = "MMGL_OWN_GROUP"
 """Set in the environment of a process that was started in a group of its own, which may be ended as a whole."""
@@ -74,7 +75,7 @@ def runs(pid: int, born: str) -> bool:
 
 
 def start_alone(
-    command: Sequence[str], log: Path, environment: Mapping[str, str] | None = None
+    command: Sequence[str], log: Path, environment: Mapping[str, str] | None = None, place: Path | None = None
 ) -> subprocess.Popen[bytes]:
     """Start a process that outlives this one, in a group of its own, and return it.
 
@@ -84,18 +85,17 @@ def start_alone(
         command: the program and its arguments, handed over one by one, whatever characters they hold.
         log: its folder is made.
         environment: that of this process unless given.
+        place: the folder that relative paths of the command begin at; that of this process unless given.
     """
     log.parent.mkdir(parents=True, exist_ok=True)
     environment = {**(os.environ if environment is None else environment), OWN_GROUP: "1"}
     with log.open("ab") as output:
+        own: dict[str, Any] = {"stdin": subprocess.DEVNULL, "stdout": output, "stderr": output, "env": environment}
         if sys.platform == "win32":
-            flags = subprocess.CREATE_NEW_PROCESS_GROUP | subprocess.CREATE_NO_WINDOW
-            return subprocess.Popen(
-                command, stdin=subprocess.DEVNULL, stdout=output, stderr=output, env=environment, creationflags=flags
-            )
-        return subprocess.Popen(
-            command, stdin=subprocess.DEVNULL, stdout=output, stderr=output, env=environment, start_new_session=True
-        )
+            own["creationflags"] = subprocess.CREATE_NEW_PROCESS_GROUP | subprocess.CREATE_NO_WINDOW
+        else:
+            own["start_new_session"] = True
+        return subprocess.Popen(command, cwd=place, **own)
 
 
 def end_tree(pid: int, born: str, *, own_group: bool, at_once: bool = False) -> None:

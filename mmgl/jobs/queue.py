@@ -15,16 +15,20 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 import mmgl
 from mmgl.files import read_json, write_json
 from mmgl.jobs.job import Job, Look
+from mmgl.jobs.lock import only_one
 from mmgl.jobs.process import start_alone
 from mmgl.jobs.record import STOP
 from mmgl.messages import MMGLError
 
 POLL_SECONDS = 0.5
+
+CLAIM_SECONDS = 30.0
+"""Longest wait for another process that begins or takes back a job, which takes a few milliseconds."""
 
 
 @dataclass(frozen=True)
@@ -33,7 +37,7 @@ class Turn:
 
     Attributes:
         file: of the queue, which describes it.
-        folder, arguments, python: as for ``Job.start``.
+        folder, arguments, python, place: as for ``Job.start``.
         state: ``waiting``, ``running`` or ``over``.
         exit: exit status of its process once it is over, where it is known.
     """
@@ -42,6 +46,7 @@ class Turn:
     folder: Path
     arguments: tuple[str, ...]
     python: str
+    place: Path | None
     state: str
     exit: int | None
 
@@ -66,19 +71,29 @@ class Queue:
     def __init__(self, folder: Path | None = None) -> None:
         self.folder = usual_folder() if folder is None else Path(folder)
 
-    def add(self, folder: Path, arguments: Sequence[str], *, python: str = "", running: bool = False) -> Turn:
+    def add(
+        self,
+        folder: Path,
+        arguments: Sequence[str],
+        *,
+        python: str = "",
+        place: Path | None = None,
+        running: bool = False,
+    ) -> Turn:
         """Put a job at the end, make sure that a worker is there, and return its turn.
 
         Args:
-            folder, arguments, python: as for ``Job.start``; the worker runs in the same Python.
+            folder, arguments, python, place: as for ``Job.start``; the worker runs in the same Python.
             running: it was started before, and the jobs after it wait for its end.
         """
-        file = self.folder / f"{time.time_ns():020d}-{os.getpid()}.json"
-        if running:
-            _note(file, "running")
-        else:
+        Path(folder).mkdir(parents=True, exist_ok=True)  # its name is taken from now on
+        if not running:
             (Path(folder) / STOP).unlink(missing_ok=True)
-        write_json(file, {"folder": str(folder), "arguments": list(arguments), "python": python or sys.executable})
+        file = self.folder / f"{time.time_ns():020d}-{os.getpid()}.json"
+        told = {"folder": str(folder), "arguments": list(arguments), "python": python or sys.executable}
+        if running:
+            write_json(file.with_suffix(".state"), {"state": "running", "exit": None})
+        write_json(file, {**told, "place": str(place or "")})
         self.ensure_worker(python)
         return _turn(file)
 
@@ -99,7 +114,30 @@ class Queue:
         if any(turn.state != "over" for turn in self.turns()):
             environment = {**os.environ, "PYTHONPATH": str(Path(mmgl.__file__).parents[1]), "PYTHONUTF8": "1"}
             command = [python or sys.executable, "-m", "mmgl.jobs", str(self.folder)]
-            start_alone(command, self.folder / "log.txt", environment)
+            start_alone(command, self.folder / "log.txt", environment, self.folder)
+
+    def cancel(self, turn: Turn) -> bool:
+        """Take a job back: one that waits does not begin, one that works is asked to stop, and ended the second time.
+
+        Returns:
+            Whether it was at work.
+
+        Raises:
+            MMGLError: ``queue.busy``.
+        """
+        with _claiming(self.folder):
+            turn = _turn(turn.file)
+            if turn.state == "waiting":
+                _note(turn, "over")
+                with suppress(OSError):  # it holds something of an earlier job
+                    turn.folder.rmdir()
+                return False
+        job = Job(turn.folder)
+        if (turn.folder / STOP).exists():
+            job.kill()
+        elif job.look().works:
+            job.stop()
+        return turn.state == "running"
 
     def forget(self, turn: Turn) -> None:
         """Take a job that is over off the list."""
@@ -110,7 +148,7 @@ class Queue:
     def work(self) -> None:
         """Do all jobs that wait, one after the other, unless another worker is doing so."""
         while any(turn.state != "over" for turn in self.turns()):
-            with _only_one(self.folder / "worker.lock") as mine:
+            with only_one(self.folder / "worker.lock") as mine:
                 if not mine:
                     return
                 while turn := next((turn for turn in self.turns() if turn.state != "over"), None):
@@ -135,36 +173,46 @@ def _turn(file: Path) -> Turn:
     with suppress(MMGLError):
         state = read_json(file.with_suffix(".state"))
     arguments = tuple(str(a) for a in told["arguments"])
+    place = Path(told["place"]) if told.get("place") else None
     return Turn(
-        file, Path(told["folder"]), arguments, str(told["python"]), state.get("state", "waiting"), state.get("exit")
+        file,
+        Path(told["folder"]),
+        arguments,
+        str(told["python"]),
+        place,
+        state.get("state", "waiting"),
+        state.get("exit"),
     )
 
 
-def _note(file: Path, state: str, code: int | None = None) -> None:
-    """Write how far the job of a queue's file is."""
-    write_json(file.with_suffix(".state"), {"state": state, "exit": code})
+def _note(turn: Turn, state: str, code: int | None = None) -> None:
+    """Write down how far a job of the queue is."""
+    write_json(turn.file.with_suffix(".state"), {"state": state, "exit": code})
 
 
 def _do(turn: Turn) -> None:
-    """Start a job and wait for its end, or wait for one that somebody else started."""
+    """Start a job and wait for its end, or wait for one that an earlier worker started."""
+
     if turn.state == "running":
         while Job(turn.folder).look().works:
             time.sleep(POLL_SECONDS)
-        _note(turn.file, "over")
+        _note(turn, "over")
         return
-    if (turn.folder / STOP).exists():  # stopped before its turn came
-        _note(turn.file, "over")
-        return
-    _note(turn.file, "running")
+    with _claiming(turn.file.parent):
+        turn = _turn(turn.file)
+        if turn.state == "over" or (turn.folder / STOP).exists():  # taken back before its turn came
+            _note(turn, "over")
+            return
+        _note(turn, "running")
     try:
-        job = Job.start(turn.folder, turn.arguments, python=turn.python)
+        job = Job.start(turn.folder, turn.arguments, python=turn.python, place=turn.place)
     except (MMGLError, OSError) as error:
         print(f"{turn.folder}: {error}", flush=True)
-        _note(turn.file, "over", 1)
+        _note(turn, "over", 1)
         return
     while job.look().works:
         time.sleep(POLL_SECONDS)
-    _note(turn.file, "over", _exit_status(job))
+    _note(turn, "over", _exit_status(job))
 
 
 def _exit_status(job: Job) -> int | None:
@@ -176,25 +224,13 @@ def _exit_status(job: Job) -> int | None:
 
 
 @contextmanager
-def _only_one(path: Path) -> Iterator[bool]:
-    """Yield whether this process has the lock, which the system takes back however the process ends."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("a+b") as file:
-        yield _locked(file)
-
-
-def _locked(file: IO[bytes]) -> bool:
-    """Lock a file until it is closed; return whether nobody else had locked it."""
-    try:
-        if sys.platform == "win32":
-            import msvcrt
-
-            file.seek(0)
-            msvcrt.locking(file.fileno(), msvcrt.LK_NBLCK, 1)
-        else:
-            import fcntl
-
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        return False
-    return True
+def _claiming(folder: Path) -> Iterator[None]:
+    """Let nobody else begin or take back a job of the queue for a moment."""
+    until = time.monotonic() + CLAIM_SECONDS
+    while time.monotonic() < until:
+        with only_one(folder / "claim.lock") as mine:
+            if mine:
+                yield
+                return
+        time.sleep(0.05)
+    raise MMGLError("queue.busy", folder=folder)

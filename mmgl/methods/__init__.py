@@ -34,6 +34,9 @@ METHODS: dict[str, tuple[str, str, str]] = {
 }
 """Name: file, class, and one line for the help."""
 
+TWO_NETWORKS = frozenset({"mcsc", "cps", "cross-teaching"})
+"""Methods whose two networks teach each other only as long as they differ: they cannot both start from one model."""
+
 
 def build_method(name: str, plan: Plan, structures: int) -> Method:
     """Return the method called ``name`` for a number of structures.

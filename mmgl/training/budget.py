@@ -21,7 +21,7 @@ class Budget:
 
     Attributes:
         steps: optimiser steps over all stages; the same steps give the same model.
-        minutes: working time of the training, checks included, preparing the scans and interruptions not.
+        minutes: working time of the training, checks and verdict included, preparing the scans and interruptions not.
         until: seconds since 1970 when it must be over, whatever comes between.
 
     Raises:

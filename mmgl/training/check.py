@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from mmgl.data.cache import PreparedCase
-from mmgl.data.plan import Plan
+from mmgl.data.plan import PLANES, Plan
 from mmgl.imaging.segmentation_files import write_picture
 from mmgl.inference.planes import fused_probabilities
 from mmgl.networks.unet import UNet
@@ -60,13 +60,26 @@ class Checker:
             self.best, self.rows = kept["mean"], kept["rows"]
 
     def seconds(self, network: UNet) -> float:
-        """Return how long a check takes, from one case."""
+        """Return how long a check takes, from one case and the sizes of all."""
         begun = time.monotonic()
-        if self._cases:
-            find(network, self._shown, self._plan, self._device)
-        else:
+        if not self._cases:
             find_shown(network, self._shown, self._plan, self._device)
-        return (time.monotonic() - begun) * max(1, len(self._cases))
+            return time.monotonic() - begun
+        find(network, self._shown, self._plan, self._device)
+        voxels = sum(case.image.size for case in self._cases)
+        return (time.monotonic() - begun) * voxels / self._shown.image.size
+
+    @property
+    def after(self) -> float:
+        """As many checks as what follows the last step takes time for.
+
+        That is the doubt of the check cases, the check of the model before, and that of a training case in one plane;
+        without check cases only the last, slice by slice.
+        """
+        if not self._cases:
+            return float(self._shown.image.shape[1 + PLANES.index(self._plan.planes[0])])
+        others = any(file.stem != self._run.folder.name for file in self._run.folder.parents[1].glob("models/*.mmgl"))
+        return 1 + others + 1 / (len(self._cases) * len(self._plan.planes))
 
     def check(self, network: UNet, stage: str, step: int, steps: int) -> None:
         """Check the network after a step, keep it if it is the best so far, and make the preview."""

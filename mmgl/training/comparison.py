@@ -10,14 +10,13 @@ import torch
 from torch import Tensor
 
 from mmgl.data.cache import PreparedCase, prepare_case
-from mmgl.files import read_json
 from mmgl.finding import Finding
 from mmgl.inference.predictor import Predictor
-from mmgl.jobs.record import CONFIG
 from mmgl.messages import MMGLError
 from mmgl.model import Card, read_card
 from mmgl.structures import Structure
 from mmgl.study import Case, Study
+from mmgl.training.again import run_of, trained_on
 from mmgl.training.check import Rows, dice, find, mean
 
 SAME = 0.01
@@ -27,8 +26,8 @@ SAME = 0.01
 def compare(study: Study, name: str, rows: Rows, device: torch.device) -> Finding | None:
     """Return which of two models to use, or None where there is no other one to compare with.
 
-    Only check cases that the other model was not trained on, and structures that both have, are compared; their mean
-    Dice decides.
+    Only check cases that neither model was trained on, nor those they started from, and structures that both have, are
+    compared; their mean Dice decides.
 
     Args:
         name: of the new model.
@@ -38,7 +37,8 @@ def compare(study: Study, name: str, rows: Rows, device: torch.device) -> Findin
     if found is None or not rows:
         return None
     path, card = found
-    seen = _trained_on(study.folder / "runs" / path.stem)
+    models = study.folder / "models"
+    seen = trained_on(run_of(study.folder, path)) | trained_on(run_of(study.folder, models / f"{name}.mmgl"))
     fair = [i for i, case in enumerate(study.checks) if case.name not in seen]
     common = [i for i, s in enumerate(study.structures) if s.id in {other.id for other in card.structures}]
     if not fair:
@@ -66,13 +66,6 @@ def _previous(study: Study, name: str) -> tuple[Path, Card] | None:
             if any(known.get(s.id) == s.name for s in card.structures):
                 return file, card
     return None
-
-
-def _trained_on(run: Path) -> set[str]:
-    """Return the names of the cases that the model of a run was trained on; none where nobody wrote them down."""
-    with suppress(MMGLError, KeyError, TypeError):
-        return {str(case) for case in read_json(run / CONFIG)["cases"]["train"]}
-    return set()
 
 
 def _rows(study: Study, cases: Sequence[Case], path: Path, device: torch.device) -> Rows:

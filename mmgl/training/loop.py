@@ -86,7 +86,7 @@ class Trainer:
         if self._first_stage == len(stages):
             return True
         rest = stages[self._first_stage :]
-        self.pace = rehearse(self.method, rest, self.slices, self._try_step, self.checker.seconds)
+        self.pace = rehearse(self.method, rest, self.slices, self._try_step, self.checker.seconds, self.checker.after)
         self._begun = time.monotonic()  # neither preparing nor rehearsing is on the user's time
         for number in range(self._first_stage, len(stages)):
             if not self._run_stage(number, budget):
@@ -151,7 +151,8 @@ class Trainer:
         """Return what is left of a budget in time for the rest of a stage, by the shares of all that is to come."""
         own = self.method.stages[number].share * (1 - progress)
         later = sum(stage.share for stage in self.method.stages[number + 1 :])
-        return budget.seconds_left(self._seconds_spent()) * own / max(own + later, 1e-9)
+        left = max(0.0, budget.seconds_left(self._seconds_spent()) - self.pace.ending)
+        return left * own / max(own + later, 1e-9)
 
     def _seconds_spent(self) -> float:
         """Return the seconds of work so far, those before an interruption included."""

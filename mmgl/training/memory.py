@@ -24,7 +24,14 @@ NARROW = 16
 GIGABYTE = 1e9
 
 
-def within_memory(work: Callable[[Plan, torch.device], Result], plan: Plan, device: torch.device, run: Run) -> Result:
+def within_memory(
+    work: Callable[[Plan, torch.device], Result],
+    plan: Plan,
+    device: torch.device,
+    run: Run,
+    *,
+    fixed_width: bool = False,
+) -> Result:
     """Return what ``work`` returns with a plan and on a device that the memory allows, and tell what that is.
 
     When the memory is too small, work begins anew with half the batch (before the first checkpoint also with a narrower
@@ -32,6 +39,7 @@ def within_memory(work: Callable[[Plan, torch.device], Result], plan: Plan, devi
 
     Args:
         work: goes on from the run's last checkpoint each time; the weights in it fit every plan it is called with.
+        fixed_width: the weights that it begins with fit only the width of the plan.
 
     Raises:
         MMGLError: ``memory.too_small`` when nothing is left to try, or ``device.lost``.
@@ -50,7 +58,7 @@ def within_memory(work: Callable[[Plan, torch.device], Result], plan: Plan, devi
         gc.collect()
         if device.type == "cuda":
             torch.cuda.empty_cache()
-        plan, device = _smaller(plan, device, begun=run.has("last"))
+        plan, device = _smaller(plan, device, begun=fixed_width or run.has("last"))
 
 
 def in_use(device: torch.device) -> dict[str, float]:

@@ -9,8 +9,9 @@ from mmgl.methods.stage import Stage
 from mmgl.training.budget import Budget
 from mmgl.training.schedule import Schedule
 
-MEMORY = 20
-"""About as many steps back the pace is an average of."""
+MEMORY, REMEMBERED = 20, 0.25
+"""The pace is an average of about as many steps back, or of this share of the steps so far where that is more: other
+work on a computer comes and goes, and the time left is not to jump with it."""
 
 CHECKS = 8
 """As many checks in a stage; fewer where a budget in time would suffer."""
@@ -31,13 +32,19 @@ class Pace:
     """Args:
     rehearsed: seconds of a step of each stage, by its name.
     check: seconds of a check, or of making the preview where there are no check cases.
+    after: what follows the last step takes as long as so many checks.
     """
 
-    def __init__(self, rehearsed: dict[str, float], check: float) -> None:
-        self._rehearsed, self._check = rehearsed, check
+    def __init__(self, rehearsed: dict[str, float], check: float, after: float = 0.0) -> None:
+        self._rehearsed, self._check, self._after = rehearsed, check, after
         self._step = dict(rehearsed)
         self._counted, self._measured = 0, 0
         self._mark = now()
+
+    @property
+    def ending(self) -> float:
+        """Seconds from the last step to the end, in which the model is written and judged."""
+        return self._after * self._check
 
     def begin(self) -> None:
         """Start to count: a stage begins."""
@@ -56,8 +63,9 @@ class Pace:
             return
         seconds = (now() - self._mark) / self._counted
         self._measured += self._counted
-        # the plain mean at first, later what is more than MEMORY steps ago is forgotten
-        weight = max(self._counted / self._measured, 1 - (1 - 1 / MEMORY) ** self._counted)
+        # the plain mean at first, later what is long ago is forgotten
+        memory = max(MEMORY, REMEMBERED * self._measured)
+        weight = max(self._counted / self._measured, 1 - (1 - 1 / memory) ** self._counted)
         self._step[stage] += weight * (max(seconds, 1e-6) - self._step[stage])
         self._mark, self._counted = now(), 0
 
@@ -87,13 +95,14 @@ class Pace:
     def seconds_left(
         self, stage: Stage, schedule: Schedule, step: int, later: Sequence[Stage], budget: Budget
     ) -> float:
-        """Return the seconds until a training in steps is done: the rest of this stage and all later ones.
+        """Return the seconds until a training in steps is done: the rest of this stage, all later ones, and the end.
 
-        A later stage is slower or faster than rehearsed as this one is.
+        A later stage is slower or faster than rehearsed as this one is. A check that comes after this very step is
+        still to be made.
         """
-        seconds = self._step[stage.name] * (schedule.steps - step)
+        seconds = self._step[stage.name] * (schedule.steps - step) + self.ending
         if stage.segments:
-            seconds += schedule.checks_left(step) * self._check
+            seconds += schedule.checks_left(step - 1) * self._check
         ratio = self._step[stage.name] / max(self._rehearsed[stage.name], 1e-9)
         for other in later:
             seconds += (budget.steps_of(other.share) or 0) * self._rehearsed[other.name] * ratio

@@ -17,6 +17,7 @@ from mmgl.device import bfloat16_pays, free_memory
 from mmgl.jobs import Job
 from mmgl.messages import MMGLError
 from mmgl.study import Case, Study
+from mmgl.training.again import plan_again
 from mmgl.training.run import Run
 
 Result = TypeVar("Result")
@@ -31,9 +32,18 @@ GIGABYTE = 1e9
 
 
 def look_and_plan(
-    study: Study, device: torch.device, run: Run, stop: Callable[[], bool], published: bool
+    study: Study,
+    device: torch.device,
+    run: Run,
+    stop: Callable[[], bool],
+    published: bool,
+    known: Plan | None = None,
 ) -> tuple[Plan, float]:
-    """Return the plan for the training cases, and the voxels of a case on its grid, on average."""
+    """Return the plan for the training cases, and the voxels of a case on its grid, on average.
+
+    Args:
+        known: the plan of the model that the training starts from.
+    """
 
     def look(case: Case) -> ScanFacts:
         labelmap = study.read_labelmap(case) if case.label else None
@@ -41,7 +51,11 @@ def look_and_plan(
 
     unlabelled = study.unlabelled[:: max(1, len(study.unlabelled) // LOOKED_AT)]
     facts = _each([*study.labelled, *unlabelled], look, run, stop, "looking")
-    plan = make_plan(facts, free_memory=free_memory(device), on_gpu=device.type == "cuda", published=published)
+    free, on_gpu = free_memory(device), device.type == "cuda"
+    if known:
+        plan = plan_again(known, facts, free_memory=free, on_gpu=on_gpu)
+    else:
+        plan = make_plan(facts, free_memory=free, on_gpu=on_gpu, published=published)
     plan = replace(plan, bfloat16=bfloat16_pays(device))
     run.tell("plan", plan=plan.to_json())
     return plan, float(np.mean([math.prod(plan.size_on_grid(f.size, f.spacing)) for f in facts]))

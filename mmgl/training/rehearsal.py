@@ -21,6 +21,7 @@ def rehearse(
     slices: SliceSampler,
     step: Callable[[Stage], object],
     check: Callable[[UNet], float],
+    after: float,
 ) -> Pace:
     """Return the pace, after a few steps of each stage that leave no trace.
 
@@ -30,6 +31,7 @@ def rehearse(
         slices: its generator is put back.
         step: takes one real step of a stage, with an optimiser that is thrown away.
         check: returns how many seconds a check of the network takes.
+        after: as many checks as what follows the last step takes time for.
 
     Raises:
         RuntimeError, MemoryError: what the device raises when its memory is too small.
@@ -46,10 +48,10 @@ def rehearse(
             step(stage)
         _wait(method)
         seconds[stage.name] = max(1e-6, (now() - begun) / TIMED)
-    check_seconds = check(method.network) if any(stage.segments for stage in stages) else 0.0
+    check_seconds = check(method.network)
     method.load_state_dict(weights)
     slices.generator.set_state(randomness)
-    return Pace(seconds, check_seconds)
+    return Pace(seconds, check_seconds, after)
 
 
 def _wait(method: Method) -> None:

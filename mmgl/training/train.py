@@ -2,48 +2,44 @@
 
 from __future__ import annotations
 
-import datetime
-from collections.abc import Callable
-from dataclasses import replace
+import platform
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
 
 import torch
-from torch import Tensor
 
 from mmgl import __version__
-from mmgl.data.cache import PreparedCase
 from mmgl.data.plan import Plan
 from mmgl.data.slices import SliceSampler
 from mmgl.device import choose_device
-from mmgl.files import write_json
-from mmgl.imaging.grid import Array
-from mmgl.inference.usual import doubts_on_check_cases
+from mmgl.inference.predictor import Predictor
 from mmgl.jobs import last_look
 from mmgl.messages import MMGLError
 from mmgl.methods import METHODS, build_method
-from mmgl.model import Card, write_model
 from mmgl.study import Study
 from mmgl.study.cases import is_case_name
 from mmgl.study.checks import Severity
+from mmgl.study.trained import free_name
+from mmgl.training.again import Start, begin_with, start_from
 from mmgl.training.budget import Budget
-from mmgl.training.check import means
-from mmgl.training.comparison import compare
+from mmgl.training.ending import Trained, has_verdict, is_complete, keep, tell_report, tell_verdict
 from mmgl.training.loop import Trainer
 from mmgl.training.memory import within_memory
 from mmgl.training.preparing import look_and_plan, prepare_all
 from mmgl.training.run import Event, Run
-from mmgl.training.verdict import judge, self_check
 
 
 def train(
     study: Study,
     *,
-    method: str = "mmgl",
+    method: str = "",
     budget: Budget,
     seed: int = 0,
     device: str = "auto",
     name: str = "",
     published: bool = False,
+    start: str | Path = "",
     on_event: Callable[[Event], None] | None = None,
     stop: Callable[[], bool] | None = None,
 ) -> Path:
@@ -51,30 +47,39 @@ def train(
 
     Args:
         study: at least one case that is used for training has a label; check cases choose the best checkpoint.
-        method: a name in ``mmgl.methods.METHODS``.
+        method: a name in ``mmgl.methods.METHODS``; ``mmgl`` unless given, or that of the model to start from.
         budget: steps, minutes, or until when.
         seed: same seed, steps, plan and processor give the same model.
         device: ``auto``, ``cpu`` or ``cuda``.
         name: of the run and the model; ``model-1``, ``model-2``, ... when empty.
         published: the network and learning rates of the paper instead of those of the plan.
+        start: train again: the name of a model of the study, the path of a model file, or ``latest``. The new model
+            starts from what that one has learned, keeps its plan, and learns from all cases the study has now; its
+            structures may have become more or fewer.
         on_event: is told every event of the run.
         stop: asked after every step; once it says yes, or there is a file ``STOP`` in the run's folder, a checkpoint
             and a model are written, and ``run.stopped`` is raised.
 
     Raises:
         MMGLError: there is no label, no such method, no such device, the name is taken, a check of the study failed
-            (``check.failed``), memory or disk are too small,
+            (``check.failed``), memory or disk are too small, the model to start from does not fit (``again.*``),
             or training was stopped: ``run.stopped``, or ``run.stopped_early`` when it could not segment yet.
+        ValueError: ``published`` and ``start`` together, as a start has a plan of its own.
     """
-    if method not in METHODS:
-        raise MMGLError("method.unknown", method=method, methods=", ".join(METHODS))
+    if published and start:
+        raise ValueError("a training that starts from a model keeps its plan, which cannot be that of the paper")
     if not study.labelled:
         raise MMGLError("study.no_labels")
+    begin = start_from(study, start, method, seed) if start else None
+    method = method or (begin.card.method if begin else "mmgl")
+    if method not in METHODS:
+        raise MMGLError("method.unknown", method=method, methods=", ".join(METHODS))
     where = choose_device(device)
-    name = name or _free_name(study.folder)
+    name = name or free_name(study.folder)
     if not is_case_name(name):
         raise MMGLError("run.name", name=name)
-    for taken in (_model_file(study, name), study.folder / "runs" / name / "config.json"):
+    model = _model_file(study, name)
+    for taken in (model, model.with_suffix(".html"), study.folder / "runs" / name / "config.json"):
         if taken.exists():
             raise MMGLError("file.exists", path=taken)
     findings = study.check()
@@ -87,12 +92,23 @@ def train(
             run.tell(
                 "finding", key=finding.key, severity=finding.severity.value, case=finding.case, words=finding.words
             )
-        plan, voxels = look_and_plan(study, where, run, asked, published)
-        decided = {"plan": plan.to_json(), "voxels": voxels, "structures": _ids(study), "cases": _cases(study)}
-        versions = {"mmgl": __version__, "torch": str(torch.__version__)}
+        plan, voxels = look_and_plan(study, where, run, asked, published, begin.card.plan if begin else None)
         asked_for = {"method": method, "seed": seed, **budget.to_json()}
-        run.write_config({**asked_for, **decided, "versions": versions})
+        _write_config(study, run, asked_for, plan, voxels, begin)
         return _run(study, run, where, asked)
+
+
+def _write_config(
+    study: Study, run: Run, asked_for: Mapping[str, Any], plan: Plan, voxels: float, begin: Start | None
+) -> None:
+    """Write what was asked for and decided; from here on the run can be gone on with, and needs no other model."""
+    start = begin.to_json(study) if begin else None
+    if begin and start:
+        run.save("start", begin.weights, {})
+        run.tell("again", **start)
+    cases = {**_cases(study), "seen": sorted(begin.seen) if begin else []}
+    decided = {"plan": plan.to_json(), "voxels": voxels, "structures": _ids(study), "cases": cases, "start": start}
+    run.write_config({**asked_for, **decided, "versions": _versions()})
 
 
 def resume(
@@ -105,6 +121,8 @@ def resume(
 ) -> Path:
     """Go on with an interrupted training from its last checkpoint, as it was asked for when it began.
 
+    Where its model is written already, only what is missing of the verdict and the report is made.
+
     Args:
         study: with the structures it had then.
         name: of the run.
@@ -116,7 +134,8 @@ def resume(
     folder = study.folder / "runs" / name
     if not (folder / "config.json").is_file():
         raise MMGLError("run.unknown", name=name)
-    if _model_file(study, name).exists():
+    file = _model_file(study, name)
+    if file.exists() and is_complete(folder, file):
         raise MMGLError("run.finished", name=name)
     run = Run(folder, on_event)
     if run.read_config()["structures"] != _ids(study):
@@ -125,7 +144,7 @@ def resume(
     with run:
         before = last_look(run.before)
         run.tell("resumed", state=before.state, key=before.key, parameters=dict(before.parameters), words=before.words)
-        return _run(study, run, where, _asked(run, stop))
+        return (_finish if file.exists() else _run)(study, run, where, _asked(run, stop))
 
 
 def _asked(run: Run, stop: Callable[[], bool] | None) -> Callable[[], bool]:
@@ -134,14 +153,17 @@ def _asked(run: Run, stop: Callable[[], bool] | None) -> Callable[[], bool]:
 
 
 def _run(study: Study, run: Run, device: torch.device, stop: Callable[[], bool]) -> Path:
-    """Train as the run's config says, from its last checkpoint if there is one, and write the model."""
+    """Train as the run's config says, from its last checkpoint if there is one, and write model, verdict and report."""
     config, name = run.read_config(), run.folder.name
     plan = Plan.from_json(config["plan"])
     prepared, checks = prepare_all(study, plan, config.get("voxels", 0.0), run, stop)
+    start = run.load("start")[0] if config.get("start") else {}
 
     def work(plan: Plan, device: torch.device) -> tuple[Trainer, bool]:
         torch.manual_seed(config["seed"])
         method = build_method(config["method"], plan, len(study.structures))
+        if start:
+            begin_with(method, start)
         method.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
         slices = SliceSampler(prepared, plan, torch.Generator().manual_seed(config["seed"]))
         if not slices.has_labels:
@@ -150,38 +172,33 @@ def _run(study: Study, run: Run, device: torch.device, stop: Callable[[], bool])
         trainer.resume()
         return trainer, trainer.fit(Budget.from_json(config))
 
-    trainer, finished = within_memory(work, plan, device, run)
+    trainer, finished = within_memory(work, plan, device, run, fixed_width=bool(start))
     if not finished and not trainer.segments:
         raise MMGLError("run.stopped_early", name=name)
     if run.has("best"):
         trainer.method.network.load_state_dict(run.load("best")[0])
+    trained = Trained(trainer.method.network, trainer.plan, trainer.device, trainer.checker.rows)
     file = _model_file(study, name) if finished else _free_file(study, f"{name}-stopped")
-    network = trainer.method.network
-    doubts = doubts_on_check_cases(network, checks, trainer.plan, study.structures, trainer.device)
-    card = replace(_card(study, file.stem, trainer, config["method"]), doubts=doubts)
-    write_model(file, card, _arrays(trainer.method.network.state_dict()))
-    run.tell("model", model=file.name, dice=card.scores)
+    keep(study, run, trained, checks, file)
+    tell_verdict(study, run, trained, prepared, file, finished=finished)
+    tell_report(study, run, file)
     if not finished:
         raise MMGLError("run.stopped", name=name, model=file)
-    _tell_verdict(study, run, trainer, prepared)
     return file
 
 
-def _tell_verdict(study: Study, run: Run, trainer: Trainer, prepared: list[PreparedCase]) -> None:
-    """Say whether it worked, and which model to use; ``verdict.json`` keeps it."""
-    network, rows = trainer.method.network, trainer.checker.rows
-    findings = judge(study.structures, rows, prepared)
-    findings += self_check(network, prepared, trainer.plan, len(study.structures), trainer.device)
-    against = compare(study, run.folder.name, rows, trainer.device)
-    use = against.parameters["other"] if against and against.key == "compare.worse" else run.folder.name
-    found = [finding.to_json() for finding in [*findings, *([against] if against else [])]]
-    write_json(run.folder / "verdict.json", {"findings": found, "use": use})
-    run.tell("verdict", findings=found, use=use)
-
-
-def _arrays(weights: dict[str, Tensor]) -> dict[str, Array]:
-    """Return weights as arrays."""
-    return {name: tensor.detach().cpu().numpy() for name, tensor in weights.items()}
+def _finish(study: Study, run: Run, device: torch.device, stop: Callable[[], bool]) -> Path:
+    """Say of a model that is written what was not said before its process ended."""
+    file = _model_file(study, run.folder.name)
+    if not has_verdict(run.folder, file):
+        config, predictor = run.read_config(), Predictor(file, device.type)
+        plan = predictor.card.plan
+        prepared, _ = prepare_all(study, plan, config.get("voxels", 0.0), run, stop)
+        rows = run.load("best")[1]["rows"] if run.has("best") else []
+        trained = Trained(predictor.network, plan, device, rows)
+        tell_verdict(study, run, trained, prepared, file, finished=True)
+    tell_report(study, run, file)
+    return file
 
 
 def _model_file(study: Study, name: str) -> Path:
@@ -203,23 +220,13 @@ def _ids(study: Study) -> list[int]:
 
 def _cases(study: Study) -> dict[str, list[str]]:
     """Return the names of the cases by what they are for; they stay in the study, and are not in the model."""
-    training = [case.name for case in (*study.labelled, *study.unlabelled)]
-    return {"train": training, "check": [case.name for case in study.checks]}
+    labelled = [case.name for case in study.labelled]
+    unlabelled = [case.name for case in study.unlabelled]
+    checks = [case.name for case in study.checks]
+    return {"train": labelled + unlabelled, "check": checks, "labelled": labelled}
 
 
-def _free_name(folder: Path) -> str:
-    """Return the first of model-1, model-2, ... that is neither a run nor a model yet."""
-    number = 1
-    while (folder / "runs" / f"model-{number}").exists() or (folder / "models" / f"model-{number}.mmgl").exists():
-        number += 1
-    return f"model-{number}"
-
-
-def _card(study: Study, name: str, trainer: Trainer, method: str) -> Card:
-    """Return the card of the model, with nothing in it that tells who the patients are."""
-    scores = means(trainer.checker.rows) if trainer.checker.rows else []
-    dice = {s.name: round(v, 4) for s, v in zip(study.structures, scores, strict=False) if v == v}
-    counts = {"labelled": len(study.labelled), "unlabelled": len(study.unlabelled), "check": len(study.checks)}
-    versions = {"mmgl": __version__, "torch": str(torch.__version__)}
-    today = datetime.date.today().isoformat()
-    return Card(name, study.structures, trainer.plan, method, counts, dice, versions, today)
+def _versions() -> dict[str, str]:
+    """Return what the training is done with, and nothing that tells whose computer it is."""
+    system = f"{platform.system()} {platform.machine()}"
+    return {"mmgl": __version__, "torch": str(torch.__version__), "python": platform.python_version(), "system": system}

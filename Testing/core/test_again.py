@@ -1,0 +1,203 @@
+"""Training again: what was learned is kept, structures come and go, and what cannot start from a model says so."""
+
+import json
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from models import random_model
+from phantoms import MEANINGS, ball_scan, ball_study, write
+
+from mmgl.data.facts import ChannelFacts, ScanFacts
+from mmgl.data.plan import Normalisation, Plan, make_plan
+from mmgl.messages import MMGLError
+from mmgl.methods import METHODS, TWO_NETWORKS, build_method
+from mmgl.methods.two_networks import TwoNetworks
+from mmgl.model import read_card, read_model
+from mmgl.networks.unet import UNet
+from mmgl.study import Study, Use
+from mmgl.training.again import RARE, begin_with, grown, model_file, plan_again, start_from
+from mmgl.training.budget import Budget
+from mmgl.training.loop import Trainer
+from mmgl.training.rehearsal import TIMED, UNTIMED
+from mmgl.training.train import resume, train
+
+
+def key_of(call):
+    with pytest.raises(MMGLError) as error:
+        call()
+    return error.value.key
+
+
+STEPS = 24
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _small_network():
+    """Few and narrow slices: what is tested is what is kept, not how well it can be learned."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(
+            "mmgl.training.preparing.make_plan", lambda *a, **k: replace(make_plan(*a, **k), width=8, batch=8)
+        )
+        patch.setattr("mmgl.training.again.fitting_batch", lambda *a, **k: 8)
+        yield
+
+
+@pytest.fixture(scope="module")
+def study(tmp_path_factory):
+    """A study whose shells were not painted at first, with a model of its cores; now they are."""
+    folder = tmp_path_factory.mktemp("again")
+    study = ball_study(folder, unlabelled=0, checks=2, size=(12, 32, 32))
+    for case in study.cases:
+        study.set_label(case.name, case.label.path, {"1": "", "2": "Core"})
+    study.remove_structure("Shell")
+    study.save()
+    train(study, method="supervised", budget=Budget(steps=STEPS), device="cpu", name="first")
+    for case in study.cases:
+        study.set_label(case.name, case.label.path, MEANINGS)
+    study.save()
+    return study
+
+
+def test_old_structures_keep_their_dice_and_a_new_one_is_learned(study):
+    events = []
+    again = train(study, budget=Budget(steps=2 * STEPS), device="cpu", start="first", on_event=events.append)
+    before, after = (read_card(study.folder / "models" / f"{name}.mmgl").scores for name in ("first", again.stem))
+    assert set(before) == {"Core"}
+    assert before["Core"] > 0.7
+    assert after["Core"] > before["Core"] - 0.02
+    assert after["Shell"] > 0.6
+    told = next(event for event in events if event["event"] == "again")
+    assert (told["model"], told["new"], told["gone"]) == ("first", ["Shell"], [])
+
+
+def test_at_the_beginning_old_structures_are_where_they_were():
+    torch.manual_seed(0)
+    network = UNet(1, 3, width=4, levels=3)
+    images = torch.randn(2, 1, 32, 32)
+    network.eval()
+    before = network(images).softmax(1)
+    weights = grown(network.state_dict(), (1, None, 0), torch.Generator().manual_seed(0))
+    after = UNet(1, 4, width=4, levels=3)
+    after.load_state_dict(weights)
+    found = after.eval()(images).softmax(1)
+    rest = 1 - found[:, 2]  # without the new one
+    assert torch.allclose(found[:, 1] / rest, before[:, 2], atol=1e-5)
+    assert torch.allclose(found[:, 3] / rest, before[:, 1], atol=1e-5)
+    assert 0 < float((found[:, 2] / found[:, 0]).median()) < 3 * RARE
+    dropped = grown(network.state_dict(), (1,), torch.Generator().manual_seed(0))
+    assert torch.equal(dropped["classifiers.0.weight"], network.state_dict()["classifiers.0.weight"][[0, 2]])
+
+
+def test_structures_are_known_by_their_id_here_and_by_their_name_from_elsewhere(study, tmp_path):
+    copy = Study.open(study.folder)
+    copy.change_structure(replace(copy.structure("Core"), name="Kernel"))
+    assert start_from(copy, "first").outputs == (0, None)
+    elsewhere = tmp_path / "first.mmgl"
+    elsewhere.write_bytes((study.folder / "models" / "first.mmgl").read_bytes())
+    assert start_from(study, elsewhere).outputs == (0, None)
+    assert start_from(study, elsewhere).seen == frozenset()
+    assert key_of(lambda: start_from(copy, elsewhere)) == "again.structures"
+    copy.remove_structure("Kernel")
+    assert key_of(lambda: start_from(copy, "first")) == "again.structures"
+
+
+def test_what_cannot_be_started_from(study, tmp_path):
+    budget = Budget(steps=1)
+    assert key_of(lambda: train(study, budget=budget, start="nothing")) == "again.none"
+    assert key_of(lambda: train(study, budget=budget, start="first", method="mcsc")) == "again.method"
+    assert key_of(lambda: train(study, budget=budget, start="first", method="magic")) == "method.unknown"
+    with pytest.raises(ValueError, match="plan"):
+        train(study, budget=budget, start="first", published=True)
+    empty = Study.create(tmp_path / "empty")
+    assert key_of(lambda: model_file(empty.folder, "latest")) == "again.none"
+    coloured = Plan((None, 1.0, 1.0), ("axial",), 32, (Normalisation("scan"),) * 3, width=4, levels=3)
+    model = random_model(tmp_path / "coloured.mmgl", coloured, structures=study.structures)
+    assert key_of(lambda: train(study, budget=budget, start=model, name="never")) == "again.scans"
+    assert not (study.folder / "runs" / "never" / "config.json").exists()
+
+
+def test_the_plan_of_the_model_stays():
+    known = Plan((None, 1.5, 1.5), ("axial",), 64, (Normalisation("scan"),), width=24, levels=4, batch=3)
+    facts = [ScanFacts("a", (20, 90, 90), (9.0, 0.7, 0.7), "MR", (ChannelFacts(0, 1, 0.5, 0.2),))]
+    plan = plan_again(known, facts, free_memory=10**10, on_gpu=False)
+    assert (plan.spacing, plan.planes, plan.slice_size) == (known.spacing, known.planes, known.slice_size)
+    assert (plan.width, plan.levels, plan.normalisation) == (known.width, known.levels, known.normalisation)
+    assert plan.batch == 8  # what this computer decides (the fixture)
+    assert plan.scans.spacing == ((9.0, 9.0), (0.7, 0.7), (0.7, 0.7))
+
+
+@pytest.mark.parametrize("name", sorted(METHODS))
+def test_every_method_of_one_network_goes_on_from_its_weights(name):
+    plan = Plan((None, 1.0, 1.0), ("axial",), 32, (Normalisation("scan"),), width=4, levels=3, batch=4)
+    method = build_method(name, plan, 2)
+    assert any(isinstance(stage, TwoNetworks) for stage in method.stages) is (name in TWO_NETWORKS)
+    if name in TWO_NETWORKS:
+        return
+    weights = UNet(1, 3, width=4, levels=3).state_dict()
+    begin_with(method, weights)
+    assert all(stage.segments for stage in method.stages)
+    assert sum(stage.share for stage in method.stages) == pytest.approx(1)
+    networks = [module for module in method.modules() if isinstance(module, UNet)]
+    assert any(network is method.network for network in networks)
+    for network in networks:
+        assert all(torch.equal(value, weights[key]) for key, value in network.state_dict().items())
+
+
+def test_the_latest_is_the_one_that_the_last_verdict_says_to_use(tmp_path):
+    for name in ("good", "worse"):
+        (tmp_path / "models").mkdir(exist_ok=True)
+        (tmp_path / "models" / f"{name}.mmgl").touch()
+    assert model_file(tmp_path, "latest").stem in ("good", "worse")
+    run = tmp_path / "runs" / "worse"
+    run.mkdir(parents=True)
+    for use, found in (("good", "good"), ("gone", None), ("../models/good", None)):
+        (run / "verdict.json").write_text(json.dumps({"findings": [], "use": use}), encoding="utf-8")
+        newest = max((tmp_path / "models").iterdir(), key=lambda file: (file.stat().st_mtime_ns, file.stem))
+        assert model_file(tmp_path, "latest").stem == (found or newest.stem)
+
+
+def test_going_on_needs_the_first_model_no_more_and_gives_the_same_weights(study, monkeypatch):
+    arguments = {"method": "mmgl+", "budget": Budget(steps=6), "device": "cpu", "start": "first"}
+    whole = train(study, name="whole", **arguments)
+
+    class KilledError(Exception):
+        pass
+
+    taken, step = [], Trainer._step
+
+    def killed(self, *given):
+        if len(taken) == 4 + (UNTIMED + TIMED) * len(self.method.stages):
+            raise KilledError
+        taken.append(1)
+        return step(self, *given)
+
+    monkeypatch.setattr("mmgl.training.loop.SAVE_SECONDS", 0.0)
+    with monkeypatch.context() as patch:
+        patch.setattr(Trainer, "_step", killed)
+        with pytest.raises(KilledError):
+            train(study, name="killed", **arguments)
+    first = study.folder / "models" / "first.mmgl"
+    first.rename(first.with_suffix(".away"))
+    try:
+        gone_on = resume(study, "killed", device="cpu")
+    finally:
+        first.with_suffix(".away").rename(first)
+    one, two = read_model(whole)[1], read_model(gone_on)[1]
+    assert all(np.array_equal(one[key], two[key]) for key in one)
+
+
+def test_check_cases_that_the_first_model_learned_from_are_told(study, tmp_path):
+    other = Study.open(study.folder)
+    image, labelmap, grid = ball_scan(9)
+    scan, label = (write(tmp_path / f"{kind}.nii.gz", array, grid) for kind, array in (("i", image), ("l", labelmap)))
+    other.add_case(scan, label=label, name="new", meanings=MEANINGS)
+    for case in other.checks:
+        other.set_use(case.name, Use.LEAVE_OUT)
+    other.set_use("case-0", Use.CHECK)  # the first model has seen it, and so the second has
+    events = []
+    train(other, budget=Budget(steps=1), device="cpu", name="seen", start="first", on_event=events.append)
+    findings = next(event for event in events if event["event"] == "verdict")["findings"]
+    assert {"key": "verdict.seen", "parameters": {"cases": 1, "model": "first"}} in findings
+    assert not [finding for finding in findings if finding["key"].startswith("compare.")]

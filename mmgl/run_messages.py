@@ -1,0 +1,33 @@
+"""The words about training again, about jobs that wait in line, and about what follows the last step."""
+
+from __future__ import annotations
+
+RUNS: dict[str, str] = {
+    # training again
+    "again.none": (
+        "There is no model '{model}' to start from. The study has: {models}. Train one first without --again."
+    ),
+    "again.method": (
+        "{method} trains two networks that must differ, so it cannot start from one model. Choose another method, for "
+        "example supervised."
+    ),
+    "again.structures": (
+        "The model {model} segments {known}, and the study has other structures ({wanted}), so nothing of it is of "
+        "use here. Train a new one without --again."
+    ),
+    "again.scans": (
+        "{case} has other channels than the scans that the model learned from, so it cannot go on with it. Leave this "
+        "case out, or train a new model without --again."
+    ),
+    "progress.again": "Starting from what {model} has learned, with all cases that the study has now.",
+    "progress.again_new": "New structures: {names}.",
+    "progress.again_gone": "Structures that the study has no more: {names}.",
+    # what follows the last step
+    "progress.ending": "Looking at how good the model is",
+    "progress.report": "The report is {file}, beside the model.",
+    # jobs that wait in line
+    "queue.command": "'{command}' cannot wait in the queue. Queue a command of mmgl that takes long, such as train.",
+    "queue.number": "The queue has no job number {number}. Look at the numbers with: mmgl queue",
+    "queue.busy": "The queue in {folder} is in use by something that hangs. Try again in a moment.",
+    "queue.name": "A job of the queue will make a model called {name} already. Give this one another name.",
+}
