@@ -30,7 +30,7 @@ class Message:
         """Show an error, the one thing to do about it, and a button that copies a report with the log."""
         self._show(str(error), *self._actions.get(error.key, ("", None)))
         versions = f"MMGL {mmgl.__version__}, Slicer {slicer.app.majorVersion}.{slicer.app.minorVersion}"
-        self._report = "\n".join([str(error), versions, platform.platform(), log])
+        self._report = "\n".join([str(error), versions, platform.system(), platform.release(), log])
         self.ui.copyButton.visible = True
 
     def onAction(self):

@@ -190,6 +190,8 @@ class Desk:
     def _heard(self, event):
         """Take over what an errand has found."""
         kind = event["event"]
+        if kind == "progress":
+            return  # the panel looks at it by itself, now and then
         if kind == "surveyed":
             self.facts, self.findings, self.surveyed = (
                 event["facts"],

@@ -8,7 +8,7 @@ from MMGLTrainLib.answers import Question
 TAKE_OUT = ("check.duplicate", "check.looks_like_label")
 """Findings that are put right by taking the case out of the study."""
 
-LEAVE_OUT = ("check.spacing", "check.intensity", "check.modality", "scan.other_channels", "check.field_of_view")
+LEAVE_OUT = ("check.spacing", "check.intensity", "check.modality", "check.field_of_view")
 """Findings that are put right by leaving the case out."""
 
 
@@ -87,7 +87,7 @@ class Findings:
             self.onFind()
         elif key in TAKE_OUT:
             self._desk.change(lambda study: study.remove_case(case))
-        elif key in LEAVE_OUT:
+        elif key in LEAVE_OUT or key.startswith("scan."):
             self._desk.change(lambda study: study.set_use(case, Use.LEAVE_OUT))
         elif key == "check.none_held_out":
             self._desk.change(lambda study: study.split_checks())
@@ -114,7 +114,9 @@ def _fix(finding):
         return _("Find folder…")
     if key in TAKE_OUT:
         return _("Remove it")
-    if key in LEAVE_OUT:
+    if key.startswith("scan.") and finding["severity"] == "error":
+        return ""  # the other button does it
+    if key in LEAVE_OUT or key.startswith("scan."):
         return _("Leave it out")
     if key == "check.none_held_out":
         return _("Choose some")

@@ -90,7 +90,8 @@ class Panel:
             self.desk.survey()
         self._timer.start()
         self.show()
-        self.turn_to(self._next()[0])
+        self._step = self._next()[0]
+        self.turn_to(self._step)
         return True
 
     def show(self):
@@ -117,20 +118,15 @@ class Panel:
             getattr(self.ui, f"{other}Section").collapsed = other != name
 
     def onChanged(self):
-        """Show what changed; a section with nothing left hands over to the next one that has something to do."""
-        before = self._step
+        """Show what changed."""
         self.show()
-        after = self._next()[0]
-        names = list(self.sections)
-        if not self.desk.errands.busy and names.index(after) > names.index(before):
-            if not getattr(self.ui, f"{before}Section").collapsed:
-                self.turn_to(after)
-            self._step = after
+        self._hand_over()
 
     def onTimeout(self):
         """Look at what is being done."""
         self.desk.poll()
         self._show_line()
+        self._hand_over()
 
     def onAnother(self):
         """Leave this study."""
@@ -174,6 +170,15 @@ class Panel:
         self.turn_to("labels")
         self.sections["labels"].open_case(case)
         self._show_line()
+
+    def _hand_over(self):
+        """Open the next section where one has nothing left to do; from Labels only the user goes on."""
+        if self.desk.errands.busy or self.desk.opened is None:
+            return
+        before, self._step = self._step, self._next()[0]
+        ahead = list(self.sections).index(self._step) > list(self.sections).index(before)
+        if ahead and before != "labels" and not getattr(self.ui, f"{before}Section").collapsed:
+            self.turn_to(self._step)
 
     def _next(self):
         """Return the section in which there is something to do, and what."""

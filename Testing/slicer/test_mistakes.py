@@ -15,7 +15,7 @@ from scenes import volume_of
 
 OURS = ("MMGLLib", "MMGLSegment", "MMGLSegmentLib")
 PANEL, MODULE = "MMGLSegment/MMGLSegmentLib/panel.py", "MMGLSegment/MMGLSegment.py"
-MESSAGE, FORM = "MMGLSegment/MMGLSegmentLib/message.py", "MMGLSegment/Resources/UI/MMGLSegment.ui"
+MESSAGE, FORM = "MMGLLib/message.py", "MMGLSegment/Resources/UI/MMGLSegment.ui"
 
 MISTAKES = {
     "a property that is misspelt": (PANEL, ".toolTip = missing", ".tooltip = missing"),
@@ -37,7 +37,7 @@ MISTAKES = {
     "a loop that waits for the process": (PANEL, "not self.run.poll():", "not [0 for _ in iter(self.run.poll, True)]:"),
     "sleeping in a slot": (PANEL, "self._begun = time.monotonic()", "self._begun = time.monotonic(); time.sleep(0.2)"),
     "events inside a slot": (PANEL, "self._timer.start()", "self._timer.start(); slicer.app.processEvents()"),
-    "a dialog nobody can answer": (MESSAGE, ", platform.platform()", ", slicer.util.messageBox(str(error))"),
+    "a dialog nobody can answer": (MESSAGE, ", platform.release()", ", slicer.util.messageBox(str(error))"),
     "a name that only the wheel has": (PANEL, "slicer.util.childWidgetVariables", "slicer.childWidgetVariables"),
     "an enum compared to a number": (PANEL, "== qt.Qt.Checked", "== 2"),
     "a property called as a method": (PANEL, "deviceSelector.currentData", "deviceSelector.currentData()"),

@@ -16,8 +16,8 @@ from mmgl.files import write_json
 from mmgl.imaging.grid import Grid
 from mmgl.imaging.segmentation_files import write_segmentation
 from mmgl.jobs.record import whoami
-from mmgl.study import Study, Use
 from mmgl.structures import Structure
+from mmgl.study import Study, Use
 
 SIZE = (6, 16, 16)
 GRID = Grid(SIZE, (1.0, 1.0, 1.0), (0.0, 0.0, 0.0), np.eye(3))
@@ -45,17 +45,18 @@ class FirstMinutesTest(PanelTest):
         self.assertTrue(self.ui.scansSection.isHidden())
         self.assertFalse(self.ui.startButton.enabled)
 
+    @on_bench_only
     def test_the_sample_is_a_filled_study_ready_to_train(self):
         from MMGLLib import errands
 
-        with mock.patch.object(errands, "SAMPLE", (4, 1)):
+        with mock.patch.object(errands, "SAMPLE", (4, 1)):  # a heart takes a second of the processor
             self.ui.sampleButton.click()
             self.settle()
         study = self.desk.study
         self.assertEqual((len(study.cases), len(study.labelled), len(study.checks)), (5, 3, 1))
         self.assertEqual([s.name for s in study.structures], ["Right ventricle", "Myocardium", "Left ventricle"])
         self.assertEqual(self.ui.statusLabel.text, "Click Train.")
-        self.assertFalse(self.ui.trainSection.collapsed)
+        self.until(lambda: not self.ui.trainSection.collapsed, "handing over")
         self.assertTrue(self.ui.scansSection.collapsed)
 
     def test_five_clicks_from_ready_labels_to_training(self):
@@ -78,12 +79,12 @@ class FirstMinutesTest(PanelTest):
         self.assertEqual(len(self.desk.study.labelled), 4)
         self.will("wait")
         train = self.panel.sections["train"]
-        self.assertFalse(self.ui.trainSection.collapsed)
+        self.until(lambda: not self.ui.trainSection.collapsed, "handing over")
         train.ui.trainButton.click()
         clicks += 1
         self.assertTrue(train.busy)
         self.assertLessEqual(clicks, 5)
-        train.training.end()
+        train.training.kill()
 
     def test_the_last_study_is_offered_again(self):
         self.open()
@@ -142,7 +143,8 @@ class TableTest(PanelTest):
         study = Study.open(self.study.folder)
         self.assertIsNotNone(study.case("Open_ one").label)
         self.assertIsNone(study.case("Open two").label)
-        self.assertTrue(np.array_equal(study.read_scan(study.case("Open two")).array[0], slicer.util.arrayFromVolume(other)))
+        kept = study.read_scan(study.case("Open two")).array[0]
+        self.assertTrue(np.array_equal(kept, slicer.util.arrayFromVolume(other)))
 
     @on_bench_only
     def test_series_of_the_dicom_database_are_offered_under_pseudonyms(self):
@@ -199,15 +201,15 @@ class FindingTest(PanelTest):
         self.assertEqual(set(study.case("m1").label.meanings.values()), {study.structure("Left ventricle").id})
 
     def test_a_scan_that_cannot_be_read_is_left_out_at_a_click(self):
-        (self.folder / "scan 5.nrrd").write_bytes(b"NRRD0004\nbroken")
+        (self.folder / "scan 1.nrrd").write_bytes(b"NRRD0004\nbroken")
         self.open()
-        row = next(row for row in self.rows() if row[0] == "scan 5")
+        row = next(row for row in self.rows() if row[0] == "scan 1")
         self.assertIn("⚠", row[3])
         self.assertIn("marked", self.ui.statusLabel.text)
         self.assertEqual(self.scans.ui.skipButton.text, "Leave it out")
         self.scans.ui.skipButton.click()
         self.settle()
-        self.assertEqual(Study.open(self.study.folder).case("scan 5").use, Use.LEAVE_OUT)
+        self.assertEqual(Study.open(self.study.folder).case("scan 1").use, Use.LEAVE_OUT)
         self.assertNotIn("marked", self.ui.statusLabel.text)
 
     def test_a_duplicate_is_taken_out_and_a_skipped_finding_stays_away(self):
@@ -328,14 +330,14 @@ class ManyCasesTest(PanelTest):
         """The bench fails where one slot takes more than 100 ms of the processor, which is measured, not the clock."""
         document = json.loads((self.study.folder / "study.json").read_text(encoding="utf-8"))
         case = document["cases"][-1]
-        document["cases"] += [{**case, "name": f"case {i:03d}", "patient": f"patient {i}"} for i in range(494)]
+        document["cases"] += [{**case, "name": f"case{i:03d}", "patient": f"patient {i}"} for i in range(494)]
         write_json(self.study.folder / "study.json", document)
         self.open()
         self.assertEqual(len(self.rows()), 500)
-        self.scans.ui.filterEdit.text = "case 4"
+        self.scans.ui.filterEdit.text = "case4"
         self.assertEqual(len(self.rows()), 94)
         self.scans.ui.filterEdit.text = ""
-        self.scans.table.choose("case 400")
+        self.scans.table.choose("case400")
         self.scans.ui.removeButton.click()
         self.settle()
         self.assertEqual(len(self.desk.study.cases), 499)

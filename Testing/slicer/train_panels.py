@@ -10,42 +10,20 @@ import slicer
 from panels import open_module
 from trainings import TrainingTest
 
-from mmgl.files import write_json
 from MMGLLib import errand, errands
 
 
-class ThreadErrand(errand.Errand):
-    """An errand in a thread of the test instead of a process of its own."""
+class InThread:
+    """Takes the place of ``start_alone``: an errand in a thread of the test, which looks like a process."""
 
-    def start(self) -> None:
-        import tempfile
-
-        from mmgl.jobs import Follower
-
-        self._home = tempfile.TemporaryDirectory(prefix="mmgl-", ignore_cleanup_errors=True)
-        self._folder = Path(self._home.name)
-        arguments = {name: self._in_place(value) for name, value in self._arguments.items()}
-        write_json(self._folder / "request.json", {"errand": self.name, "arguments": arguments})
-        self._follower = Follower(self._folder / "events.jsonl")
-        self._process = self
-        self._thread = threading.Thread(target=errands.main, args=[self._folder / "request.json"], daemon=True)
+    def __init__(self, command: list[str], log: Path, environment: dict) -> None:
+        log.touch()
+        self.pid = 0
+        self._thread = threading.Thread(target=errands.main, args=[Path(command[-1])], daemon=True)
         self._thread.start()
 
-    def poll(self):
-        """Answer as a process does when asked by ``Errand.poll`` through ``self._process``."""
-        if self._asked:
-            return None if self._thread.is_alive() else 0
-        self._asked = True
-        try:
-            return errand.Errand.poll(self)
-        finally:
-            self._asked = False
-
-    _asked = False
-
-    def close(self) -> None:
-        if self._process is not None:
-            self._home.cleanup()
+    def poll(self) -> int | None:
+        return None if self._thread.is_alive() else 0
 
 
 class PanelTest(TrainingTest):
@@ -58,7 +36,7 @@ class PanelTest(TrainingTest):
         from MMGLTrainLib import welcome
 
         for patch in (
-            mock.patch.object(errand, "Errand", ThreadErrand),
+            mock.patch.object(errand, "start_alone", InThread),
             mock.patch.object(welcome.qt.QStandardPaths, "writableLocation", staticmethod(lambda *_: str(documents))),
         ):
             patch.start()
@@ -92,7 +70,7 @@ class PanelTest(TrainingTest):
         """Return the buttons of a question by what they say."""
         return {button.text: button for button in question._buttons}
 
-    def paint(self, name: str, box, structure: str = "") -> None:
+    def paint(self, name: str, box) -> None:
         """Paint a box into a segment of the case that is open; one with that name is made where there is none."""
         import numpy as np
 
