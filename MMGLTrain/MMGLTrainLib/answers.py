@@ -1,6 +1,12 @@
 """A question in the panel: words, a button for each answer, and whether it holds for all scans."""
 
 import qt
+from slicer.i18n import tr as _
+
+from mmgl.messages import CATALOGUE
+
+NAMED = ("check.unnamed_value", "check.unknown_segment")
+"""Questions to which a new structure can be the answer, whose name can be typed."""
 
 
 class Question:
@@ -38,12 +44,27 @@ class Question:
             self._same.visible = self._several
             self._same.checked = bool(finding) and finding["key"] == "check.gaps"
         default = finding["default"] if finding else ""
+        names = finding is not None and finding["key"] in NAMED
         for value, words in sorted(choices, key=lambda choice: choice[0] != default):
+            if names and words == CATALOGUE["choice.new"]:
+                self._add_name(value, words)
+                continue
             button = qt.QPushButton(words)
             button.setProperty("answer", value)
             button.connect("clicked()", lambda value=value: self.answer(value))
             self._frame.layout().addWidget(button)
             self._buttons.append(button)
+
+    def _add_name(self, value, words):
+        """Add a button for a new structure, with a line for its name."""
+        line, button = qt.QLineEdit(value), qt.QPushButton(words)
+        line.placeholderText = _("Name of the new structure")
+        line.toolTip = _("What it is called in this study; you can change it here.")
+        button.setProperty("answer", value)
+        button.connect("clicked()", lambda: self.answer(line.text.strip() or value))
+        for widget in (line, button):
+            self._frame.layout().addWidget(widget)
+        self._buttons += [button, line]
 
     def answer(self, value):
         """Give an answer, as its button does."""

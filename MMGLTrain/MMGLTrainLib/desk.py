@@ -209,8 +209,11 @@ class Desk:
     def _take(self, event):
         """Let the cases that were found join the study."""
         try:
+            first = not any(case.label for case in self.study.cases)
             if event["count"]:
                 self.opened.take_in(event["folder"])
+            if first and not self.study.checks:
+                self.opened.change(lambda study: study.split_checks())
             if event["skipped"]:
                 self.onFail(MMGLError("slicer.skipped", count=len(event["skipped"]), words=event["skipped"][0]))
         except MMGLError as error:

@@ -81,7 +81,7 @@ class ScansSection:
         study = self.desk.study
         if study is None:
             return ""
-        if not study.cases:
+        if not study.cases and not self.desk.asked:
             return _("Add the folder with your scans, or scans that are open in Slicer.")
         for finding in self.desk.open_findings():
             if finding["choices"] and finding["case"] == "":

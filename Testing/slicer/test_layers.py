@@ -26,6 +26,7 @@ THIRD = {
     "SimpleITK",
     "mmgl",
     "MMGLLib",
+    "MMGLSegment",
     "MMGLSegmentLib",
     "MMGLTrainLib",
     "PyTorchUtils",

@@ -142,8 +142,11 @@ class QuestionsTest(LabelsTest):
         self.assertIsNotNone(self.label("scan 5"))
 
     def test_a_new_structure_joins_the_list(self):
-        self.paint("Aorta", BOX)
+        self.paint("aorta asc", BOX)
         self.done()
+        line = next(widget for widget in self.labels._question._buttons if widget.className() == "QLineEdit")
+        self.assertEqual(line.text, "aorta asc")
+        line.text = "Aorta"
         self.choices(self.labels._question)["A new structure"].click()
         self.settle()
         self.assertEqual(self.desk.study.structures[-1].name, "Aorta")

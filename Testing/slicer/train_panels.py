@@ -68,7 +68,7 @@ class PanelTest(TrainingTest):
 
     def choices(self, question) -> dict:
         """Return the buttons of a question by what they say."""
-        return {button.text: button for button in question._buttons}
+        return {button.text: button for button in question._buttons if button.className() == "QPushButton"}
 
     def paint(self, name: str, box) -> None:
         """Paint a box into a segment of the case that is open; one with that name is made where there is none."""
