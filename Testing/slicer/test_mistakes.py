@@ -122,7 +122,7 @@ class MistakesTest(BenchTest):
             with mock.patch.object(sys, "path", path), mock.patch.object(sys, "dont_write_bytecode", True):
                 self.use(copy)
             faults.raise_first()
-            with mock.patch.multiple(test_layers, REPOSITORY=copy, SOURCES=sources):
+            with mock.patch.multiple(test_layers, REPOSITORY=copy, SOURCES=sources, MODULES=("MMGLSegment",)):
                 suite = test_layers.unittest.defaultTestLoader.loadTestsFromTestCase(test_layers.LayersTest)
                 outcome = test_layers.unittest.TestResult()
                 suite.run(outcome)
