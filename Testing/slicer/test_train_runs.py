@@ -9,6 +9,7 @@ import slicer
 from bench import on_bench_only
 from trainings import Logic, TrainingTest, make_study, open_section
 
+from mmgl.jobs import job as job_module
 from mmgl.jobs.record import read_status
 from MMGLLib import setup, training
 from MMGLLib.messages import MMGLError
@@ -441,6 +442,31 @@ class AgainTest(TrainTest):
         self.assertIn("stopped unexpectedly at 60%", self.said())
         self.assertEqual(self.buttons(), ["Continue", "Use it as it is"])
         self.assertIn("Go on with the training", self.section.next_step())
+
+
+class RealTest(TrainTest):
+    """Once with the core itself."""
+
+    def test_a_real_training_from_the_click_to_the_model(self):
+        from MMGLLib.asking import Asking
+
+        start = self.logic.startTraining
+        self.logic.startTraining = lambda study, **asked: start(study, **{**asked, "method": "supervised", "steps": 2})
+        slicer.app.settings().clear()
+        with mock.patch.object(job_module, "PROGRAM", ("-m", "mmgl")):
+            self.ui.trainButton.click()
+        machine, found = Asking("mmgl.machine"), []
+        self.addCleanup(machine.close)
+        self.until(lambda: found.extend(machine.poll()) or machine.ended, "the answer about the machine")
+        self.assertGreaterEqual(found[0]["cores"], 1)
+        self.ended()
+        self.assertIn("model-1 is ready.", self.said())
+        story = self.section.training.story
+        self.assertTrue((self.section.training.folder / story.previews[-1].file).is_file())
+        self.assertTrue(0 < story.memory["free_gb"] < story.memory["gb"])
+        self.assertEqual((story.scans, len(story.checks[0][1])), (6, 2))
+        self.assertGreater(float(slicer.app.settings().value("MMGL/SecondsPerScan")), 0)
+        self.assertEqual(len(self.logic.models(self.study)[0].rows()), 2)
 
 
 class QueueTest(TrainTest):
