@@ -156,3 +156,38 @@ class TrainingTest(BenchTest):
         for folder in (self.study.folder, self.folder / "moved"):
             for one in trainings(folder):
                 one.kill()
+
+
+class TrainTest(TrainingTest):
+    def setUp(self):
+        super().setUp()
+        self.open()
+
+    def open(self):
+        """Open the section, as after a start of Slicer."""
+        self.logic = Logic()
+        self.section = open_section("TrainSection", self.logic)
+        self.addCleanup(self.section.close)
+        self.ui = self.section.ui
+        self.section.follow(self.study)
+
+    def begin(self, act="wait"):
+        """Click Train and wait until it learns to segment."""
+        self.will(act)
+        self.ui.trainButton.click()
+        self.assertEqual(self.said(), "")
+        if act == "wait":
+            self.until(self.caught_up, "five pictures")
+
+    def caught_up(self):
+        run = self.section.training
+        return len(run.story.previews) == 5 and not run.behind
+
+    def ended(self):
+        self.until(lambda: not self.section.training.works, "the end of the training")
+
+    def said(self):
+        return "" if self.ui.noticeFrame.isHidden() else self.ui.noticeLabel.text
+
+    def buttons(self):
+        return [b.text for b in (self.ui.firstButton, self.ui.secondButton) if not b.isHidden()]
