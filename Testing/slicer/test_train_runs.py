@@ -32,9 +32,14 @@ class PathTest(TrainTest):
         self.ended()
         self.assertEqual(self.said(), "model-1 is ready.\nGood: Left ventricle. Not yet: Myocard (ä/ß).")
         self.assertIn("model-1 has learned", self.ui.againBox.text)
+        self.assertTrue(self.ui.againBox.checked)
+        self.ui.trainButton.click()
+        asked = json.loads((self.study.folder / "runs" / "model-2" / "job.json").read_text(encoding="utf-8"))
+        self.assertIn(str(self.study.folder / "models" / "model-1.mmgl"), asked["arguments"])
+        self.ended()
         self.assertEqual(self.ui.trainButton.text, "Train")
         self.assertEqual(self.section.next_step(), "")
-        self.assertEqual(len(changed), 2)  # it began, and it ended
+        self.assertEqual(len(changed), 4)  # each began, and ended
 
     def test_what_is_asked_of_the_core(self):
         self.logic.parameters.seed, self.logic.parameters.device = 7, "cpu"
