@@ -10,8 +10,9 @@ from slicer.i18n import tr as _
 
 from mmgl.messages import CATALOGUE
 from mmgl.study.trained import model_files
-from MMGLLib import chosen_model, times
+from MMGLLib import chosen_model, study_models, times
 from MMGLLib.asking import Asking
+from MMGLLib.messages import MMGLError
 
 PER_SCAN = "MMGL/SecondsPerScan"
 """Setting of this computer: the seconds that preparing a scan took last time."""
@@ -127,7 +128,10 @@ class Ready:
         """Offer to start from the model that is used, where it is one of this study, or else from the newest."""
         files = [str(file) for file in model_files(self.study.folder)]
         used = chosen_model.chosen()
-        self._model = used if used in files else files[-1] if files else ""
+        model = used if used in files else files[-1] if files else ""
+        if model != self._model:  # once: afterwards it is the user's choice
+            self.ui.againBox.checked = bool(model) and _is_worth_it(Path(model))
+        self._model = model
         self.ui.againBox.visible = bool(self._model)
         self.ui.againBox.text = _("Start from what {model} has learned").format(model=Path(self._model).stem)
 
@@ -157,6 +161,14 @@ class Ready:
                 words += " " + _("The same holds for {count} more.").format(count=len(same) - 1)
             rows.append((same[0]["severity"], words, same[0]["case"]))
         return rows
+
+
+def _is_worth_it(model):
+    """Return whether a model knows something that is worth going on with."""
+    try:
+        return study_models.model_of(model).usable
+    except MMGLError:
+        return False
 
 
 def _row(severity, words, case):

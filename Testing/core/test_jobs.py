@@ -258,7 +258,7 @@ def test_a_second_worker_ends_at_once(tmp_path, monkeypatch):
     monkeypatch.setattr(Queue, "ensure_worker", lambda self, python="": None)
     queue = Queue(tmp_path / "queue")
     queue.add(tmp_path / "a", ["--version"])
-    with queue_module._only_one(queue.folder / "worker.lock") as mine:
+    with queue_module.only_one(queue.folder / "worker.lock") as mine:
         assert mine
         queue.work()
         assert [turn.state for turn in queue.turns()] == ["waiting"]

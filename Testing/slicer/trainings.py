@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import atexit
 import shutil
+import tempfile
+from functools import lru_cache
 from pathlib import Path
 from unittest import mock
 
@@ -20,6 +23,7 @@ from mmgl.jobs import queue as queue_module
 from mmgl.study import Study
 from mmgl.study.cases import Use
 
+STUDY = "Herz ♥"
 UI = REPOSITORY / "MMGLTrain" / "Resources" / "UI"
 MACHINE = {"event": "machine", "card": "", "card_free_gb": 0, "card_gb": 0, "card_unusable": False, "cores": 4}
 
@@ -68,7 +72,7 @@ class PretendAsking:
 
 def make_study(folder: Path, labelled: int = 4, unlabelled: int = 2, size=(6, 24, 24)) -> Study:
     """Return a study of small scans with two boxes in them, of which one labelled case is held out."""
-    study = Study.create(folder / "Herz ♥")
+    study = Study.create(folder / STUDY)
     for number in range(labelled + unlabelled):
         random = np.random.default_rng(number)
         labelmap = np.zeros(size, np.uint16)
@@ -83,6 +87,15 @@ def make_study(folder: Path, labelled: int = 4, unlabelled: int = 2, size=(6, 24
         study.add_case(file, label=label, use=Use.CHECK if number == 3 else Use.TRAIN)
     study.save()
     return study
+
+
+@lru_cache
+def template() -> Path:
+    """Return a folder with a study that is made once and copied for every test."""
+    folder = Path(tempfile.mkdtemp(prefix="mmgl-"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    make_study(folder)
+    return folder
 
 
 def open_section(name: str, logic):
@@ -101,8 +114,6 @@ class TrainingTest(BenchTest):
 
     def setUp(self) -> None:
         super().setUp()
-        import tempfile
-
         from MMGLLib import setup
 
         folder = tempfile.TemporaryDirectory(ignore_cleanup_errors=True)
@@ -125,8 +136,13 @@ class TrainingTest(BenchTest):
         ):
             patch.start()
             self.addCleanup(patch.stop)
-        self.study = make_study(self.folder)
+        shutil.copytree(template(), self.folder / "data")
+        self.study = Study.open(self.folder / "data" / STUDY)
         self.addCleanup(self._end_all)
+
+    def until(self, condition, what: str, seconds: float = 600.0) -> None:
+        """As of every test; processes take long to start on a busy computer."""
+        super().until(condition, what, seconds)
 
     def will(self, act: str) -> None:
         """Say what the trainer does once it has begun well: ``finish``, ``wait``, or one of its ends."""
@@ -140,3 +156,38 @@ class TrainingTest(BenchTest):
         for folder in (self.study.folder, self.folder / "moved"):
             for one in trainings(folder):
                 one.kill()
+
+
+class TrainTest(TrainingTest):
+    def setUp(self):
+        super().setUp()
+        self.open()
+
+    def open(self):
+        """Open the section, as after a start of Slicer."""
+        self.logic = Logic()
+        self.section = open_section("TrainSection", self.logic)
+        self.addCleanup(self.section.close)
+        self.ui = self.section.ui
+        self.section.follow(self.study)
+
+    def begin(self, act="wait"):
+        """Click Train and wait until it learns to segment."""
+        self.will(act)
+        self.ui.trainButton.click()
+        self.assertEqual(self.said(), "")
+        if act == "wait":
+            self.until(self.caught_up, "five pictures")
+
+    def caught_up(self):
+        run = self.section.training
+        return len(run.story.previews) == 5 and not run.behind
+
+    def ended(self):
+        self.until(lambda: not self.section.training.works, "the end of the training")
+
+    def said(self):
+        return "" if self.ui.noticeFrame.isHidden() else self.ui.noticeLabel.text
+
+    def buttons(self):
+        return [b.text for b in (self.ui.firstButton, self.ui.secondButton) if not b.isHidden()]
