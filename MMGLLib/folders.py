@@ -18,7 +18,6 @@ from MMGLLib.worker import command, environment
 
 OPTIONS = {
     "mirror": ["--mirror"],
-    "refine": ["--refine"],
     "finer": ["--finer"],
     "doubt": ["--doubt"],
     "tidy": ["--largest-piece", "--fill-holes"],

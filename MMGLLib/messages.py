@@ -68,6 +68,60 @@ WORDS: dict[str, str] = {
     "slicer.same_scan": (
         "The study has a case called {case} already, of the same size. Say whether this is its corrected label."
     ),
+    "slicer.errand_died": (
+        "Looking at your scans stopped unexpectedly, most often for lack of memory. Nothing was changed. Close other "
+        "programs and try again."
+    ),
+    "slicer.read_only": (
+        "{study} is open in another Slicer, so it can be looked at here but not changed. Close it there first."
+    ),
+    "slicer.study_gone": (
+        "{path} is not there any more: it was moved or deleted, or its drive was taken away. Find the folder."
+    ),
+    "slicer.files_gone": (
+        "{count} scans are not where they were ({folder}). Find the folder they are in now; one pick repairs all."
+    ),
+    "slicer.skipped": "{count} files could not be used and were left out. The first one: {words}",
+    "slicer.none_held_out": (
+        "No labelled patient is held out, so how good the model is will not be known. Choose some to check with."
+    ),
+    "slicer.unknown_segment": (
+        "'{name}' ({voxels} voxels) is not in your list of structures, so it cannot be learned yet. Say what it is."
+    ),
+    "slicer.unnamed_value": (
+        "What is painted with number {value} in {path} ({voxels} voxels) has no name. Say which structure it is."
+    ),
+    "slicer.no_draft": "No segmentation is chosen as a draft. Load one, or choose one from the list.",
+    # training
+    "train.starting": "Starting",
+    "train.not_again": (
+        "The model to start from has other structures, or learned from other scans, so it is of no use here. Clear the "
+        "box that starts from it, and train."
+    ),
+    "train.running": "{name} is being trained already. Wait until it is done, or stop it first.",
+    "train.faults": "Something must be put right before training. See what is marked in the list above.",
+    "train.no_card": "No usable NVIDIA graphics card was found. Choose Automatic under Advanced.",
+    "train.lost": (
+        "Training stopped unexpectedly at {share}. What it had learned is kept. Go on with it, or use it as it is."
+    ),
+    "train.stopped": "Training was stopped, and what it had learned is kept as {model}. Go on whenever you like.",
+    "train.disk_full": (
+        "The disk with {folder} is full, so training stopped. What was saved is kept. Free some space and go on."
+    ),
+    "train.said": "{words}",
+    "train.one_label": "One labelled scan is enough to try. Expect rough results; three or more are better.",
+    # what the computer trains with
+    "machine.card": "{card}, {free:.0f} GB free",
+    "machine.processor": "This computer's processor, with {cores} cores: slower, so it learns less in the same time.",
+    "machine.unusable": (
+        "Your NVIDIA card was found but cannot be used (its driver may be too old, or the card is not supported). "
+        "Training runs on the processor, which is much slower. Update the driver."
+    ),
+    # models
+    "models.other": (
+        "This model segments {found}, and the study has {structures}. It is kept as a model of its own; make a study "
+        "from it to go on with it."
+    ),
     "slicer.no_torch": (
         "MMGL needs PyTorch (about 2.5 GB, once), which is not installed yet. Nothing else will be changed. Install it."
     ),

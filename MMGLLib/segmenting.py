@@ -30,7 +30,7 @@ class Segmenting(Run):
         on_event: as for ``Run``.
         roi: a region of interest (``vtkMRMLMarkupsROINode``); the whole scan when None.
         surfaces: whether the result is shown in 3-D, where that does not take long.
-        settings: ``doubt``, ``mirror``, ``refine``, ``finer`` and ``tidy`` (the largest piece of each structure,
+        settings: ``doubt``, ``mirror``, ``finer`` and ``tidy`` (the largest piece of each structure,
             its holes filled), true or false.
 
     Raises:
@@ -132,7 +132,7 @@ def request_settings(
 ) -> dict[str, Any]:
     """Return the settings of a request that are not as usual; ``tidy`` means all structures that are wanted."""
     check_settings(settings)
-    names = {"doubt": "doubt_map", "mirror": "mirror", "refine": "refine", "finer": "finer"}
+    names = {"doubt": "doubt_map", "mirror": "mirror", "finer": "finer"}
     asked: dict[str, Any] = {theirs: True for ours, theirs in names.items() if settings.get(ours)}
     wanted = list(structures) if structures is not None else [structure.name for structure in card.structures]
     if structures is not None:
@@ -148,7 +148,7 @@ def check_settings(settings: Mapping[str, Any]) -> None:
     Raises:
         TypeError: there is no such setting.
     """
-    unknown = set(settings) - {"doubt", "mirror", "refine", "finer", "tidy"}
+    unknown = set(settings) - {"doubt", "mirror", "finer", "tidy"}
     if unknown:
         raise TypeError(f"there is no setting {', '.join(sorted(unknown))}")
 

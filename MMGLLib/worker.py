@@ -36,7 +36,7 @@ class Request:
         device: ``auto``, ``cpu`` or ``cuda``.
         **settings: those of ``mmgl.inference.settings.Settings`` that are not the usual ones: ``region`` (voxels of the
             scan, first and one after the last along z, y, x), ``structures``, ``largest`` and ``filled`` (lists of
-            names), ``finer``, ``mirror``, ``refine`` and ``doubt_map`` (true or false).
+            names), ``finer``, ``mirror`` and ``doubt_map`` (true or false).
 
     Raises:
         MMGLError: ``worker.refused`` for what is no scan or no setting, ``file.unwritable``.

@@ -72,7 +72,6 @@ class MMGLSegmentParameterNode:
     leftOut: str  # names of structures, one a line
     doubt: Annotated[bool, Default(True)]
     mirror: bool
-    refine: bool
     finer: bool
     tidy: bool
     frames: bool
@@ -152,8 +151,8 @@ class MMGLSegmentLogic(ScriptedLoadableModuleLogic):
                 ``{"event": "cancelled", "error"}`` or ``{"event": "failed", "error", "details"}``.
             region: a ``vtkMRMLMarkupsROINode``; only what lies in it is segmented, as it would be in the whole scan.
             settings: true or false, all false unless given: ``doubt`` also makes a volume that shows where to look
-                twice, ``mirror`` averages each slice with its mirror image (for models trained on mirrored slices),
-                ``refine`` sharpens borders (for heart MR), ``finer`` makes surfaces smooth across thick slices,
+                twice, ``mirror`` averages each slice with its mirror image (only for models of pictures),
+                ``finer`` makes surfaces smooth across thick slices,
                 ``tidy`` keeps the largest piece of each structure and fills its holes, ``surfaces`` shows the result in
                 3-D where that does not take long.
 
@@ -175,7 +174,7 @@ class MMGLSegmentLogic(ScriptedLoadableModuleLogic):
         Args:
             volumeNode: the volume that shows the current frame of the sequence.
             model, device, structures, wait, onEvent: as for ``segment``.
-            settings: ``mirror``, ``refine`` and ``tidy``, as for ``segment``.
+            settings: ``mirror`` and ``tidy``, as for ``segment``.
 
         Returns:
             The segmentation node that shows the current frame; without waiting a ``SegmentingFrames``, as ``segment``.

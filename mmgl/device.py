@@ -97,11 +97,18 @@ def free_memory(device: torch.device) -> int:
                 return int(line.split()[1]) * 1024
     if hasattr(os, "sysconf") and "SC_PHYS_PAGES" in os.sysconf_names:
         return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") // 2
-    return _free_memory_on_windows()
+    return _memory_on_windows()[0]
 
 
-def _free_memory_on_windows() -> int:
-    """Return the free physical memory as GlobalMemoryStatusEx tells it."""
+def whole_memory() -> int:
+    """Return the bytes of this computer's memory."""
+    if hasattr(os, "sysconf") and "SC_PHYS_PAGES" in os.sysconf_names:
+        return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    return _memory_on_windows()[1]
+
+
+def _memory_on_windows() -> tuple[int, int]:
+    """Return free and whole physical memory as GlobalMemoryStatusEx tells them."""
     fields = ["length", "load"], ["total", "free", "t1", "f1", "t2", "f2", "f3"]
 
     class Status(ctypes.Structure):
@@ -109,7 +116,7 @@ def _free_memory_on_windows() -> int:
 
     status = Status(length=ctypes.sizeof(Status))
     ctypes.windll.kernel32.GlobalMemoryStatusEx(ctypes.byref(status))  # type: ignore[attr-defined]
-    return int(status.free)
+    return int(status.free), int(status.total)
 
 
 def keep_memory() -> None:

@@ -110,14 +110,6 @@ class Card:
         return card
 
 
-def free_name(folder: Path) -> str:
-    """Return the first of model-1, model-2, ... that is neither a run nor a model of the study in ``folder`` yet."""
-    number = 1
-    while (folder / "runs" / f"model-{number}").exists() or (folder / "models" / f"model-{number}.mmgl").exists():
-        number += 1
-    return f"model-{number}"
-
-
 def write_model(path: Path, card: Card, weights: Mapping[str, Array]) -> Card:
     """Write a model file, atomically and never over another one; return its card with the checksum.
 

@@ -3,12 +3,8 @@
 from pathlib import Path
 
 import qt
-import slicer
 
-from MMGLLib import models
-
-SETTING = "MMGL/Models"
-"""Of this computer, not of the scene: model files and folders of studies, the latest first, one a line."""
+from MMGLLib import chosen_model, models
 
 
 class ModelList:
@@ -41,8 +37,7 @@ class ModelList:
         """
         files = models.models_of_study(path) if Path(path).is_dir() else [path]
         models.card_of(files[0])
-        others = [kept for kept in self._kept() if kept != path]
-        slicer.app.settings().setValue(SETTING, "\n".join([path, *others]))
+        chosen_model.remember(path)
         self.show()
         self.choose(files[0])
 
@@ -63,10 +58,6 @@ class ModelList:
     def _files(self):
         """Return all model files, those of studies included, each once."""
         found = []
-        for kept in self._kept():
+        for kept in chosen_model.known():
             found += models.models_there(kept)
         return list(dict.fromkeys(found))
-
-    @staticmethod
-    def _kept():
-        return [path for path in str(slicer.app.settings().value(SETTING) or "").split("\n") if path]

@@ -9,9 +9,9 @@ from MMGLLib.messages import MMGLError
 from MMGLSegmentLib.actions import actions
 from MMGLSegmentLib.advanced import Advanced
 from MMGLSegmentLib.folder import Folder
-from MMGLSegmentLib.message import Message
 from MMGLSegmentLib.model_list import ModelList
 from MMGLSegmentLib.progress import Progress
+from MMGLSegmentLib.question import Question
 from MMGLSegmentLib.result import Result
 from MMGLSegmentLib.setting_up import SettingUp
 from MMGLSegmentLib.training import Training
@@ -32,7 +32,7 @@ class Panel:
         self.form, self.logic = form, logic
         self.ui = slicer.util.childWidgetVariables(form)
         self.parameters = self.run = self._links = self._answer = None
-        self.message = Message(self.ui, actions(self))
+        self.message = Question(self.ui, actions(self), self._scan_name)
         self.models, self.progress = ModelList(self.ui.modelSelector), Progress(self.ui)
         self.advanced, self.result = Advanced(self), Result(self)
         self.training, self.folder, self.setting_up = Training(self), Folder(self), SettingUp(self)
@@ -67,6 +67,7 @@ class Panel:
             self.result.show(None)
             return
         self._links = parameters.connectGui(self.form)
+        self.models.show()  # MMGL Train may have added one
         self.models.choose(parameters.model)
         self.advanced.follow(parameters)
         self.result.show(parameters.result)
@@ -230,6 +231,10 @@ class Panel:
         return self.logic.segment(
             scan, self.models.current(), wait=False, onEvent=self.onEvent, region=region, surfaces=True, **asked
         )
+
+    def _scan_name(self):
+        scan = self.ui.scanSelector.currentNode()
+        return scan.GetName() if scan else ""
 
     def _end_run(self):
         run, self.run = self.run, None

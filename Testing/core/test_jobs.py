@@ -227,7 +227,7 @@ def test_follower_is_not_held_up_by_a_line_without_end(tmp_path, monkeypatch):
 
 
 def test_a_queue_does_one_job_after_the_other(start, tmp_path, monkeypatch):
-    monkeypatch.setattr(Queue, "ensure_worker", lambda self: None)
+    monkeypatch.setattr(Queue, "ensure_worker", lambda self, python="": None)
     queue = Queue(tmp_path / "queue")
     for name, act in (("a", "well"), ("b", "fault"), ("c", "well"), ("d", "well")):
         folder = tmp_path / name
@@ -255,10 +255,10 @@ def test_a_queue_does_one_job_after_the_other(start, tmp_path, monkeypatch):
 
 
 def test_a_second_worker_ends_at_once(tmp_path, monkeypatch):
-    monkeypatch.setattr(Queue, "ensure_worker", lambda self: None)
+    monkeypatch.setattr(Queue, "ensure_worker", lambda self, python="": None)
     queue = Queue(tmp_path / "queue")
     queue.add(tmp_path / "a", ["--version"])
-    with queue_module._only_one(queue.folder / "worker.lock") as mine:
+    with queue_module.only_one(queue.folder / "worker.lock") as mine:
         assert mine
         queue.work()
         assert [turn.state for turn in queue.turns()] == ["waiting"]
@@ -275,7 +275,7 @@ def test_a_worker_of_its_own_goes_on_without_us(tmp_path):
 
 
 def test_a_worker_waits_for_the_job_that_a_killed_one_began(start, tmp_path, monkeypatch):
-    monkeypatch.setattr(Queue, "ensure_worker", lambda self: None)
+    monkeypatch.setattr(Queue, "ensure_worker", lambda self, python="": None)
     queue = Queue(tmp_path / "queue")
     folder = tmp_path / "a"
     turn = queue.add(folder, [str(folder), "patient"])
@@ -333,3 +333,34 @@ def test_paths_begin_where_the_job_was_queued(tmp_path):
     queue.add(tmp_path / "a", ["study", "new", "made"], place=tmp_path)
     until(lambda: all(turn.state == "over" for turn in queue.turns()))
     assert (tmp_path / "made" / "study.json").is_file()
+
+
+def test_events_can_be_read_in_pieces(tmp_path):
+    file = tmp_path / "events.jsonl"
+    lines = [json.dumps({"event": "step", "step": i, "words": "☤" * 20}) + "\n" for i in range(50)]
+    file.write_text("".join(lines), encoding="utf-8")
+    follower, pieces = Follower(file), []
+    while piece := follower.read(1000):
+        pieces.append(len(piece))
+    assert sum(pieces) == 50
+    assert max(pieces) <= 1000 // len(lines[0])
+    file.write_text("x" * 3000 + "\n" + lines[0], encoding="utf-8")  # what is damaged does not stop what follows
+    follower = Follower(file)
+    assert [event for _ in range(6) for event in follower.read(1000)] == [json.loads(lines[0])]
+
+
+def test_a_job_can_wait_for_one_that_was_started_before(start, tmp_path, monkeypatch):
+    first = start("patient")
+    until(lambda: first.look().state == "running")
+    queue = Queue(tmp_path / "queue")
+    monkeypatch.setattr(queue, "ensure_worker", lambda python: None)
+    turn = queue.add(first.folder, ["train"], python="py", running=True)
+    second = queue.add(tmp_path / "second", ["segment"])
+    assert (turn.state, second.state) == ("running", "waiting")
+    begun = []
+    monkeypatch.setattr(queue_module.Job, "start", lambda folder, *_, **__: begun.append(first.look().works))
+    monkeypatch.setattr(queue_module, "POLL_SECONDS", 0.01)
+    first.stop()
+    with pytest.raises(AttributeError):  # the pretended start returns no job
+        queue.work()
+    assert begun == [False]

@@ -110,8 +110,6 @@ ALL = {
     "largest": ("Core",),
     "filled": ("Core",),
     "finer": True,
-    "mirror": True,
-    "refine": True,
     "doubt_map": True,
 }
 

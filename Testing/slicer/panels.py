@@ -55,15 +55,15 @@ segment_file(Predictor(model, "cpu"), scan, folder, "nrrd")
     return str(model), Path(folder) / f"{scan.name.split('.')[0]}.nrrd"
 
 
-def open_module():
-    """Return the widget of MMGLSegment, as it is when the user opened the module."""
+def open_module(name="MMGLSegment"):
+    """Return the widget of a module, as it is when the user opened the module."""
     if IN_APPLICATION:
-        slicer.util.selectModule("MMGLSegment")
-        return slicer.util.getModuleWidget("MMGLSegment")
+        slicer.util.selectModule(name)
+        return slicer.util.getModuleWidget(name)
     from bench.application import load_module, make_widget
 
-    code, _ = load_module(module_file("MMGLSegment"))
-    widget = make_widget(code, "MMGLSegment")
+    code, _ = load_module(module_file(name))
+    widget = make_widget(code, name)
     widget.enter()
     return widget
 

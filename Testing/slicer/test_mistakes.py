@@ -19,7 +19,8 @@ OURS = ("MMGLLib", "MMGLSegment", "MMGLSegmentLib")
 PANEL, MODULE = "MMGLSegment/MMGLSegmentLib/panel.py", "MMGLSegment/MMGLSegment.py"
 LIB, FORM = "MMGLSegment/MMGLSegmentLib", "MMGLSegment/Resources/UI/MMGLSegment.ui"
 PROGRESS, DOUBT = f"{LIB}/progress.py", "MMGLLib/doubt.py"
-MESSAGE, ADVANCED, RESULT = f"{LIB}/message.py", f"{LIB}/advanced.py", f"{LIB}/result.py"
+QUESTION, MESSAGE = f"{LIB}/question.py", "MMGLLib/message.py"
+ADVANCED, RESULT = f"{LIB}/advanced.py", f"{LIB}/result.py"
 
 MISTAKES = {
     "a property that is misspelt": (PANEL, ".toolTip = missing", ".tooltip = missing"),
@@ -53,7 +54,7 @@ MISTAKES = {
     "the worker left behind": (PANEL, "        worker.close()\n", ""),
     "a run that ends in an error and is not told": ("MMGLLib/runs.py", "self.tell(event)", "pass"),
     "a result that is gone and still shown": (MODULE, "self.panel.onNodeRemoved()", "pass"),
-    "a question that stays": (MESSAGE, "self.ui.answerSelector.visible = False", "pass"),
+    "a question that stays": (QUESTION, "self.ui.answerSelector.visible = False", "pass"),
     "a property called as a method": (PANEL, "deviceSelector.currentData, self", "deviceSelector.currentData(), self"),
     "a new attribute on a widget": (PANEL, "self._timer.start()", "self.ui.segmentButton.busy = self._timer.start()"),
     "a text that cannot be translated": (PANEL, '_("Choose a scan.")', '_(f"Choose a scan.")'),
@@ -103,7 +104,7 @@ class MistakesTest(BenchTest):
             with mock.patch.object(sys, "path", path), mock.patch.object(sys, "dont_write_bytecode", True):
                 self.use(copy)
             faults.raise_first()
-            with mock.patch.multiple(test_layers, REPOSITORY=copy, SOURCES=sources):
+            with mock.patch.multiple(test_layers, REPOSITORY=copy, SOURCES=sources, MODULES=("MMGLSegment",)):
                 suite = test_layers.unittest.defaultTestLoader.loadTestsFromTestCase(test_layers.LayersTest)
                 outcome = test_layers.unittest.TestResult()
                 suite.run(outcome)

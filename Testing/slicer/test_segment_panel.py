@@ -74,7 +74,7 @@ class PathTest(PanelTest):
     def test_the_settings_of_a_request_are_those_of_the_panel(self):
         self.ready()
         self.ui.structuresList.item(0).setCheckState(qt.Qt.Unchecked)
-        for box in (self.ui.mirrorCheckBox, self.ui.tidyCheckBox):
+        for box in (self.ui.finerCheckBox, self.ui.tidyCheckBox):
             box.checked = True
         self.ui.doubtCheckBox.checked = False
         self.ui.deviceSelector.setCurrentIndex(1)
@@ -82,7 +82,7 @@ class PathTest(PanelTest):
         self.ended()
         name = STRUCTURES[1].name
         (request,) = PretendRequest.made
-        asked = {"structures": [name], "mirror": True, "largest": [name], "filled": [name]}
+        asked = {"structures": [name], "finer": True, "largest": [name], "filled": [name]}
         self.assertEqual((request.settings, request.device), (asked, "cpu"))
         segmentation = self.segmentations()[0].GetSegmentation()
         self.assertEqual([segmentation.GetNthSegment(0).GetName()], [name])
@@ -98,14 +98,14 @@ class PathTest(PanelTest):
     def test_settings_are_kept_in_the_scene(self):
         self.ready()
         self.ui.deviceSelector.setCurrentIndex(1)
-        self.ui.mirrorCheckBox.checked = True
+        self.ui.finerCheckBox.checked = True
         self.ui.doubtCheckBox.checked = False
         self.ui.structuresList.item(1).setCheckState(qt.Qt.Unchecked)
         self.widget.cleanup()
         self.open()
         self.assertEqual(self.ui.deviceSelector.currentData, "cpu")
         self.assertEqual(self.ui.scanSelector.currentNode(), self.volume)
-        self.assertTrue(self.ui.mirrorCheckBox.checked)
+        self.assertTrue(self.ui.finerCheckBox.checked)
         self.assertFalse(self.ui.doubtCheckBox.checked)
         self.assertEqual(self.panel.advanced.wanted(), [STRUCTURES[0].name])
 

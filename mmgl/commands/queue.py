@@ -54,8 +54,8 @@ def _folder(asked: argparse.Namespace, words: list[str], queue: Queue) -> tuple[
 
 def _run_folder(asked: argparse.Namespace, words: list[str], queue: Queue) -> tuple[Path, list[str]]:
     """Return the folder of a training, whose name is decided now, and its command."""
-    from mmgl.model import free_name
     from mmgl.study import Study
+    from mmgl.study.trained import free_name
 
     study = Study.open(asked.study).folder
     runs = study / "runs"

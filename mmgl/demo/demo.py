@@ -5,18 +5,14 @@ from __future__ import annotations
 import time
 from pathlib import Path
 
-import SimpleITK as sitk
-
-from mmgl.demo.phantom import STRUCTURES, heart_phantom
+from mmgl.demo.hearts import make_hearts
+from mmgl.demo.phantom import STRUCTURES
 from mmgl.evaluation.folders import evaluate_folder, report_folder
 from mmgl.evaluation.metrics import Score
 from mmgl.evaluation.pictures import overlay
 from mmgl.evaluation.table import as_text, compare_as_text
-from mmgl.files import replacing
-from mmgl.imaging.conversion import image_of
 from mmgl.imaging.reading import read_scan
-from mmgl.imaging.scan import Scan
-from mmgl.imaging.segmentation_files import read_segmentation, write_picture, write_segmentation
+from mmgl.imaging.segmentation_files import read_segmentation, write_picture
 from mmgl.inference.files import segment_file
 from mmgl.inference.predictor import Predictor
 from mmgl.messages import MMGLError
@@ -47,7 +43,7 @@ def run_demo(folder: Path, minutes: float, device: str = "auto") -> dict[str, li
         raise MMGLError("file.exists", path=folder)
     started = time.monotonic()
     print(f"Making phantom hearts: {LABELLED} labelled, {UNLABELLED} unlabelled, {UNSEEN} to test on")
-    make_hearts(folder)
+    make_hearts(folder, LABELLED, UNLABELLED, UNSEEN)
     study = Study.create(folder / "study")
     add_folder(study, folder / "labelled", folder / "labels")
     add_folder(study, folder / "unlabelled")
@@ -71,27 +67,6 @@ def run_demo(folder: Path, minutes: float, device: str = "auto") -> dict[str, li
     minutes_taken = (time.monotonic() - started) / 60
     print(f"\nEverything is in {folder}: open 'report mmgl.html'. It took {minutes_taken:.1f} minutes.")
     return scores
-
-
-def make_hearts(folder: Path) -> None:
-    """Write the phantom scans and the labels of the labelled and of the unseen ones."""
-    total = LABELLED + UNLABELLED + UNSEEN
-    for number in range(total):
-        # every third heart is contracted, every fourth is scanned in thinner slices
-        phase, thickness = float(number % 3 == 2), 5.0 if number % 4 == 3 else 8.0
-        scan, labelmap, structures = heart_phantom(100 + number, phase=phase, thickness=thickness)
-        kind = "labelled" if number < LABELLED else "unlabelled" if number < total - UNSEEN else "unseen"
-        name = f"heart-{number + 1:02d}"
-        _write_scan(folder / kind / f"{name}.nii.gz", scan)
-        if kind != "unlabelled":
-            labels = "labels" if kind == "labelled" else "unseen labels"
-            write_segmentation(folder / labels / f"{name}.seg.nrrd", labelmap, scan.grid, structures)
-
-
-def _write_scan(path: Path, scan: Scan) -> None:
-    """Write a scan of one channel."""
-    with replacing(path) as temporary:
-        sitk.WriteImage(image_of(scan.array[0], scan.grid), str(temporary), True)
 
 
 def _write_picture(folder: Path, method: str) -> None:

@@ -26,17 +26,17 @@ class Follower:
     def __init__(self, file: Path, offset: int = 0) -> None:
         self.file, self.offset = file, offset
 
-    def read(self) -> list[Event]:
-        """Return the events that are new."""
+    def read(self, most: int = MOST) -> list[Event]:
+        """Return the events that are new, at most ``most`` bytes of them, which must be longer than any one event."""
         try:
             with self.file.open("rb") as file:
                 file.seek(self.offset)
-                data = file.read(MOST)
+                data = file.read(most)
         except OSError:  # not there yet, or its drive is away for a moment
             return []
         whole = data.rfind(b"\n") + 1
-        if not whole and len(data) == MOST:
-            whole = MOST  # no event is that long: what is damaged must not stop all that follows
+        if not whole and len(data) == most:
+            whole = most  # no event is that long: what is damaged must not stop all that follows
         self.offset += whole
         return [event for line in data[:whole].split(b"\n") if (event := _event(line))]
 

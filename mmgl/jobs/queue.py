@@ -15,11 +15,12 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 import mmgl
 from mmgl.files import read_json, write_json
 from mmgl.jobs.job import Job, Look
+from mmgl.jobs.lock import only_one
 from mmgl.jobs.process import start_alone
 from mmgl.jobs.record import STOP
 from mmgl.messages import MMGLError
@@ -70,18 +71,30 @@ class Queue:
     def __init__(self, folder: Path | None = None) -> None:
         self.folder = usual_folder() if folder is None else Path(folder)
 
-    def add(self, folder: Path, arguments: Sequence[str], *, python: str = "", place: Path | None = None) -> Turn:
+    def add(
+        self,
+        folder: Path,
+        arguments: Sequence[str],
+        *,
+        python: str = "",
+        place: Path | None = None,
+        running: bool = False,
+    ) -> Turn:
         """Put a job at the end, make sure that a worker is there, and return its turn.
 
         Args:
-            folder, arguments, python, place: as for ``Job.start``.
+            folder, arguments, python, place: as for ``Job.start``; the worker runs in the same Python.
+            running: it was started before, and the jobs after it wait for its end.
         """
         Path(folder).mkdir(parents=True, exist_ok=True)  # its name is taken from now on
-        (Path(folder) / STOP).unlink(missing_ok=True)
+        if not running:
+            (Path(folder) / STOP).unlink(missing_ok=True)
         file = self.folder / f"{time.time_ns():020d}-{os.getpid()}.json"
         told = {"folder": str(folder), "arguments": list(arguments), "python": python or sys.executable}
+        if running:
+            write_json(file.with_suffix(".state"), {"state": "running", "exit": None})
         write_json(file, {**told, "place": str(place or "")})
-        self.ensure_worker()
+        self.ensure_worker(python)
         return _turn(file)
 
     def turns(self) -> list[Turn]:
@@ -92,11 +105,15 @@ class Queue:
                 turns.append(_turn(file))
         return turns
 
-    def ensure_worker(self) -> None:
-        """Start a worker where a job waits; a second one ends at once."""
+    def ensure_worker(self, python: str = "") -> None:
+        """Start a worker where a job waits; a second one ends at once.
+
+        Args:
+            python: the interpreter; this one unless given.
+        """
         if any(turn.state != "over" for turn in self.turns()):
             environment = {**os.environ, "PYTHONPATH": str(Path(mmgl.__file__).parents[1]), "PYTHONUTF8": "1"}
-            command = [sys.executable, "-m", "mmgl.jobs", str(self.folder)]
+            command = [python or sys.executable, "-m", "mmgl.jobs", str(self.folder)]
             start_alone(command, self.folder / "log.txt", environment, folder=self.folder)
 
     def cancel(self, turn: Turn) -> bool:
@@ -131,7 +148,7 @@ class Queue:
     def work(self) -> None:
         """Do all jobs that wait, one after the other, unless another worker is doing so."""
         while any(turn.state != "over" for turn in self.turns()):
-            with _only_one(self.folder / "worker.lock") as mine:
+            with only_one(self.folder / "worker.lock") as mine:
                 if not mine:
                     return
                 while turn := next((turn for turn in self.turns() if turn.state != "over"), None):
@@ -211,34 +228,9 @@ def _claiming(folder: Path) -> Iterator[None]:
     """Let nobody else begin or take back a job of the queue for a moment."""
     until = time.monotonic() + CLAIM_SECONDS
     while time.monotonic() < until:
-        with _only_one(folder / "claim.lock") as mine:
+        with only_one(folder / "claim.lock") as mine:
             if mine:
                 yield
                 return
         time.sleep(0.05)
     raise MMGLError("queue.busy", folder=folder)
-
-
-@contextmanager
-def _only_one(path: Path) -> Iterator[bool]:
-    """Yield whether this process has the lock, which the system takes back however the process ends."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("a+b") as file:
-        yield _locked(file)
-
-
-def _locked(file: IO[bytes]) -> bool:
-    """Lock a file until it is closed; return whether nobody else had locked it."""
-    try:
-        if sys.platform == "win32":
-            import msvcrt
-
-            file.seek(0)
-            msvcrt.locking(file.fileno(), msvcrt.LK_NBLCK, 1)
-        else:
-            import fcntl
-
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        return False
-    return True

@@ -18,6 +18,7 @@ from mmgl.ranks import agreed, anybody, average_gradients
 from mmgl.structures import Structure
 from mmgl.training.budget import Budget
 from mmgl.training.check import Checker
+from mmgl.training.memory import in_use
 from mmgl.training.pace import CHECKS
 from mmgl.training.rehearsal import rehearse
 from mmgl.training.run import Run, flatten_optimiser, restore_optimiser
@@ -177,7 +178,8 @@ class Trainer:
         own = stage.share * (1 - schedule.progress(step))
         share = 1 - (own + sum(s.share for s in later)) / sum(s.share for s in self.method.stages)
         facts = {"share": round(share, 4), "seconds_left": round(left, 1)}
-        self.run.tell("step", stage=stage.name, step=step, steps=schedule.steps, loss=values, **facts)
+        memory = in_use(self.device)
+        self.run.tell("step", stage=stage.name, step=step, steps=schedule.steps, loss=values, **facts, memory=memory)
 
     def _step(self, stage: Stage, optimiser: torch.optim.Optimizer, progress: float) -> dict[str, Tensor]:
         """Take one optimiser step and return the terms of its loss."""

@@ -10,7 +10,7 @@ from typing import TypeVar
 import torch
 
 from mmgl.data.plan import Plan, fitting_batch
-from mmgl.device import bfloat16_pays, free_memory, is_lost, is_out_of_memory
+from mmgl.device import bfloat16_pays, free_memory, is_lost, is_out_of_memory, whole_memory
 from mmgl.messages import MMGLError
 from mmgl.ranks import rank, world
 from mmgl.training.run import Run
@@ -63,6 +63,16 @@ def within_memory(
         if device.type == "cuda":
             torch.cuda.empty_cache()
         plan, device = _smaller(plan, device, begun=fixed_width or run.has("last"))
+
+
+def in_use(device: torch.device) -> dict[str, float]:
+    """Return free and whole memory: ``free_gb`` and ``gb``, and ``card_free_gb`` and ``card_gb`` of a graphics card."""
+    free = free_memory(torch.device("cpu"))
+    found = {"free_gb": round(free / GIGABYTE, 2), "gb": round(whole_memory() / GIGABYTE, 2)}
+    if device.type == "cuda":
+        free, total = torch.cuda.mem_get_info(device)
+        found |= {"card_free_gb": round(free / GIGABYTE, 2), "card_gb": round(total / GIGABYTE, 2)}
+    return found
 
 
 def _smaller(plan: Plan, device: torch.device, *, begun: bool) -> tuple[Plan, torch.device]:

@@ -17,12 +17,12 @@ from mmgl.inference.predictor import Predictor
 from mmgl.jobs import last_look
 from mmgl.messages import MMGLError
 from mmgl.methods import METHODS, build_method
-from mmgl.model import free_name
 from mmgl.networks.norm import share_norms
 from mmgl.ranks import leader_first, rank, told
 from mmgl.study import Study
 from mmgl.study.cases import is_case_name
 from mmgl.study.checks import Severity
+from mmgl.study.trained import free_name
 from mmgl.training.again import Start, begin_with, start_from
 from mmgl.training.budget import Budget
 from mmgl.training.ending import Trained, has_verdict, is_complete, keep, tell_report, tell_verdict

@@ -36,7 +36,7 @@ def module_file(name: str) -> Path:
     return Path(INSTALLED, f"{name}.py") if INSTALLED else REPOSITORY / name / f"{name}.py"
 
 
-for folder in (Path(INSTALLED or REPOSITORY), module_file("MMGLSegment").parent):
+for folder in (Path(INSTALLED or REPOSITORY), *(module_file(name).parent for name in ("MMGLSegment", "MMGLTrain"))):
     if str(folder) not in sys.path:
         sys.path.insert(0, str(folder))
 

@@ -40,6 +40,7 @@ def start() -> None:
         packaging,
         parameter_node,
         parameter_types,
+        plot_view,
         sample_data,
         scripted,
         stand_in,
@@ -48,7 +49,7 @@ def start() -> None:
     for name in NOT_IN_APPLICATION:
         if not name.startswith("vtk"):
             vars(slicer).pop(name, None)
-    del ctk_widgets, mrml_widgets
+    del ctk_widgets, mrml_widgets, plot_view
     sys.modules["ctk"] = stand_in.module("ctk")
     for name, widget in stand_in.registry.items():
         if name.startswith("q"):

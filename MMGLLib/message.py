@@ -1,10 +1,9 @@
-"""What the panel tells the user: words, at most one question, one thing to do, and a report to copy."""
+"""What the panel tells the user: words, one thing to do, and a report to copy."""
 
 import platform
 from pathlib import Path, PurePath
 
 import slicer
-from slicer.i18n import tr as _
 
 import mmgl
 
@@ -18,10 +17,11 @@ class Message:
     Args:
         ui: the widgets of the panel.
         actions: text and callable of the button, by the key of the error it can put right.
+        scan: returns the name of the scan at hand, which no report may hold.
     """
 
-    def __init__(self, ui, actions):
-        self.ui, self._actions = ui, actions
+    def __init__(self, ui, actions, scan=str):
+        self.ui, self._actions, self._scan = ui, actions, scan
         self._action, self._report = None, ""
         ui.actionButton.connect("clicked()", self.onAction)
         ui.copyButton.connect("clicked()", self.onCopy)
@@ -36,23 +36,9 @@ class Message:
         self._show(without_folders(error), *(action or self._actions.get(error.key, ("", None))))
         self.ui.messageLabel.toolTip = str(error)
         versions = f"MMGL {mmgl.__version__}, Slicer {slicer.app.majorVersion}.{slicer.app.minorVersion}"
-        scan = self.ui.scanSelector.currentNode()
-        names = [*map(str, error.parameters.values()), scan.GetName() if scan else ""]
+        names = [*map(str, error.parameters.values()), self._scan()]
         self._report = "\n".join([error.key, versions, SYSTEM, anonymous(log, names)])
         self.ui.copyButton.visible = True
-
-    def ask(self, words, answers, onAnswer):
-        """Ask a question.
-
-        Args:
-            words: of the question.
-            answers: pairs of the text and the value of each answer; the first one is chosen until another one is.
-            onAnswer: called with the value of the answer.
-        """
-        self._show(words, _("Continue"), lambda: onAnswer(self.ui.answerSelector.currentData))
-        for text, value in answers:
-            self.ui.answerSelector.addItem(text, value)
-        self.ui.answerSelector.visible = True
 
     def onAction(self):
         """Do the one thing."""
@@ -63,8 +49,6 @@ class Message:
         slicer.app.clipboard().setText(self._report)
 
     def _show(self, words, text, action):
-        self.ui.answerSelector.clear()
-        self.ui.answerSelector.visible = False
         self.ui.messageFrame.visible = bool(words)
         self.ui.messageLabel.text, self.ui.messageLabel.toolTip = words, ""
         self.ui.actionButton.text, self._action = text, action

@@ -1,0 +1,192 @@
+"""MMGLTrain: teach Slicer your own structures from a handful of labelled scans and a folder of unlabelled ones.
+
+From the Python console, also without a main window:
+
+    from MMGLTrain import MMGLTrainLogic
+    logic = MMGLTrainLogic()
+    study = logic.openStudy("Hearts")
+    run = logic.startTraining(study, budget="quick")
+"""
+
+import sys
+from pathlib import Path
+
+import slicer
+from slicer.i18n import tr as _
+from slicer.i18n import translate
+from slicer.parameterNodeWrapper import parameterNodeWrapper
+from slicer.ScriptedLoadableModule import (
+    ScriptedLoadableModule,
+    ScriptedLoadableModuleLogic,
+    ScriptedLoadableModuleTest,
+    ScriptedLoadableModuleWidget,
+)
+from slicer.util import VTKObservationMixin
+
+try:
+    import MMGLLib  # noqa: F401
+except ModuleNotFoundError:  # in the source tree the shared packages lie one folder up
+    sys.path.append(str(Path(__file__).resolve().parents[1]))
+
+
+class MMGLTrain(ScriptedLoadableModule):
+    """The module as Slicer lists it."""
+
+    def __init__(self, parent):
+        ScriptedLoadableModule.__init__(self, parent)
+        parent.title = _("MMGL Train")
+        parent.categories = [translate("qSlicerAbstractCoreModule", "Segmentation")]
+        parent.contributors = ["The MMGL authors"]
+        parent.helpText = _(
+            "Add your scans, paint your structures in a few of them, and click Train. The model then finds them in "
+            "other scans, with MMGL Segment. Your files are only read, and nothing leaves this computer."
+        )
+        parent.helpText += self.getDefaultModuleDocumentationLink()
+        parent.acknowledgementText = _("Not a medical device. See the README for the papers whose methods it uses.")
+
+
+@parameterNodeWrapper
+class MMGLTrainParameterNode:
+    """What is saved with the scene."""
+
+    study: str
+    method: str
+    seed: int
+    device: str
+
+
+class MMGLTrainWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
+    """The panel, and how it follows the scene."""
+
+    def __init__(self, parent=None):
+        ScriptedLoadableModuleWidget.__init__(self, parent)
+        VTKObservationMixin.__init__(self)
+        self.logic = None
+        self.panel = None
+
+    def setup(self):
+        """Make the panel. Nothing is installed, downloaded or imported that is not there."""
+        from MMGLTrainLib.panel import Panel
+
+        ScriptedLoadableModuleWidget.setup(self)
+        self.logic = MMGLTrainLogic()
+        form = slicer.util.loadUI(self.resourcePath("UI/MMGLTrain.ui"))
+        self.layout.addWidget(form)
+        form.setMRMLScene(slicer.mrmlScene)
+        self.panel = Panel(form, self.logic, lambda name: slicer.util.loadUI(self.resourcePath(f"UI/{name}.ui")))
+        self.addObserver(slicer.mrmlScene, slicer.mrmlScene.StartCloseEvent, self.onSceneStartClose)
+        self.addObserver(slicer.mrmlScene, slicer.mrmlScene.EndCloseEvent, self.onSceneEndClose)
+        self.addObserver(slicer.mrmlScene, slicer.mrmlScene.EndImportEvent, self.onSceneEndClose)
+        self.panel.follow(self.logic.getParameterNode())
+
+    def cleanup(self):
+        """Leave nothing behind: no process, no timer, no observer."""
+        self.removeObservers()
+        if self.panel is not None:
+            self.panel.close()
+            self.panel = None
+
+    def enter(self):
+        """Show what the scene and the study have now."""
+        self.panel.follow(self.logic.getParameterNode())
+
+    def exit(self):
+        """What is being trained or looked at goes on while another module is open."""
+
+    def onSceneStartClose(self, caller, event):
+        """Let go of all nodes before they vanish; the study stays open."""
+        self.panel.follow(None)
+
+    def onSceneEndClose(self, caller, event):
+        """Begin again with what the scene has now."""
+        self.panel.follow(self.logic.getParameterNode())
+
+
+class MMGLTrainLogic(ScriptedLoadableModuleLogic):
+    """Studies and trainings from the console; works without a main window and never opens a dialog.
+
+    Attributes:
+        opened: the study that this logic has open (``MMGLLib.open_study.OpenStudy``), or None.
+    """
+
+    def __init__(self, parent=None):
+        ScriptedLoadableModuleLogic.__init__(self, parent)
+        self.opened = None
+
+    def getParameterNode(self):
+        """Return the settings that are saved with the scene."""
+        return MMGLTrainParameterNode(ScriptedLoadableModuleLogic.getParameterNode(self))
+
+    def openStudy(self, folder):
+        """Open the study in a folder, and return it; the one that was open before is closed.
+
+        Raises:
+            MMGLError: there is none, or it cannot be read.
+        """
+        from mmgl.study import Study
+
+        return self._keep(Study.open(folder))
+
+    def newStudy(self, folder):
+        """Make a study in a folder, and return it.
+
+        Raises:
+            MMGLError: there is one already.
+        """
+        from mmgl.study import Study
+
+        return self._keep(Study.create(folder))
+
+    def closeStudy(self):
+        """Let go of the study, so that another Slicer may change it."""
+        if self.opened is not None:
+            self.opened.close()
+            self.opened = None
+
+    def startTraining(self, study, budget="quick", method="mmgl", seed=0, device="auto", **more):
+        """Train on a study in a process of its own, and return the run: ``status()``, ``stop()``, ``kill()``.
+
+        Args:
+            study: ``mmgl.study.Study``, as ``openStudy`` returns it.
+            budget: ``quick``, ``standard``, ``overnight``, or until when, for example ``07:00``.
+            method: ``mmgl``, or that of a paper.
+            seed: the same one gives the same model again.
+            device: ``auto``, ``cpu`` or ``cuda``.
+            **more: as ``MMGLLib.training.start_training`` takes it.
+
+        Raises:
+            MMGLError: with words that say what to do.
+        """
+        from MMGLLib.training import start_training
+
+        return start_training(study, budget=budget, method=method, seed=seed, device=device, **more)
+
+    def models(self, study):
+        """Return the models of a study, the newest first."""
+        from MMGLLib.training import models
+
+        return models(study)
+
+    def _keep(self, study):
+        from MMGLLib.open_study import OpenStudy
+
+        self.closeStudy()
+        self.opened = OpenStudy(study)
+        return study
+
+
+class MMGLTrainTest(ScriptedLoadableModuleTest):
+    """The self-test behind *Reload and Test*: the same tests that run without the application."""
+
+    def runTest(self):
+        import unittest
+
+        folder = Path(__file__).resolve().parents[1] / "Testing" / "slicer"
+        if not folder.is_dir():
+            self.delayDisplay(_("The tests are in the source of MMGL, which is not here."))
+            return
+        sys.path.insert(0, str(folder))
+        found = unittest.defaultTestLoader.discover(str(folder), "test_train*.py")
+        outcome = unittest.TextTestRunner(verbosity=2).run(found)
+        if not outcome.wasSuccessful():
+            raise AssertionError(f"{len(outcome.failures) + len(outcome.errors)} tests failed")

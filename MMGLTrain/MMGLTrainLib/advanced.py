@@ -1,0 +1,45 @@
+"""What a beginner never opens: the method and where to compute. The rest is a parameter of its own widget."""
+
+from slicer.i18n import tr as _
+
+from mmgl.methods import METHODS
+
+OURS = "mmgl"
+
+
+class Advanced:
+    """Keeps method and device with the scene.
+
+    Args:
+        ui: the widgets of the panel.
+    """
+
+    def __init__(self, ui):
+        self._ui, self._parameters = ui, None
+        for name in sorted(METHODS, key=lambda name: name != OURS):
+            text = METHODS[name][2]
+            shown = _("Ours: {text}").format(text=text) if name == OURS else text[:1].upper() + text[1:]
+            ui.methodSelector.addItem(shown, name)
+        devices = {"auto": _("Automatic"), "cpu": _("Processor"), "cuda": _("NVIDIA graphics card")}
+        for value, text in devices.items():
+            ui.deviceSelector.addItem(text, value)
+        ui.methodSelector.connect("currentIndexChanged(int)", self.onChoice)
+        ui.deviceSelector.connect("currentIndexChanged(int)", self.onChoice)
+
+    def follow(self, parameters):
+        """Show the settings of a scene, or let go of them."""
+        self._parameters = None
+        if parameters is None:
+            return
+        for selector, value in (
+            (self._ui.methodSelector, parameters.method),
+            (self._ui.deviceSelector, parameters.device),
+        ):
+            selector.setCurrentIndex(max(0, selector.findData(value)))
+        self._parameters = parameters
+
+    def onChoice(self):
+        """Keep what was chosen."""
+        if self._parameters is not None:
+            self._parameters.method = self._ui.methodSelector.currentData
+            self._parameters.device = self._ui.deviceSelector.currentData

@@ -1,0 +1,250 @@
+"""What lies on the desk while a study is open: the study, what is known of its cases, and work that is being done."""
+
+from mmgl.finding import Finding as Said
+from mmgl.study import Use
+from mmgl.study.checks import Choice, Finding, Severity
+from MMGLLib import open_study, sources, training_cases
+from MMGLLib.errand import FOLDER, Errands
+from MMGLLib.messages import MMGLError
+
+IN_OUR_WORDS = {
+    "check.none_held_out": "slicer.none_held_out",
+    "check.unknown_segment": "slicer.unknown_segment",
+    "check.unnamed_value": "slicer.unnamed_value",
+}
+"""Findings whose words are meant for a terminal, and those that say it here."""
+
+
+class Desk:
+    """The open study of a logic, and the errands that are run for it.
+
+    Args:
+        logic: of the module.
+
+    Attributes:
+        facts: of each case, by its name: size, spacing, modality, and what is painted (``errands.survey``).
+        findings: of the checks, as ``errands.told`` gives them.
+        asked: what must be answered before the scans of a folder can be added.
+        missing: the first file that is not there, by the names of the cases that miss one.
+        onChanged: called when something here is new.
+        onFail: called with an ``MMGLError`` that is to be shown.
+    """
+
+    def __init__(self, logic):
+        self._logic, self.errands = logic, Errands()
+        self.onChanged = self.onFail = lambda *_: None
+        self.forget()
+
+    def forget(self):
+        """End what is being done, and know nothing of any study."""
+        self.errands.close()
+        self.facts, self.findings, self.asked, self.missing = {}, [], [], {}
+        self.surveyed = False
+        self._answers, self._waiting = {}, ""
+
+    @property
+    def opened(self):
+        """The open study (``OpenStudy``), or None."""
+        return self._logic.opened
+
+    @property
+    def study(self):
+        """The study as it is now, or None."""
+        return self.opened.study if self.opened is not None else None
+
+    @property
+    def writable(self):
+        """Whether there is a study, and it may be changed."""
+        return self.opened is not None and not self.opened.read_only and not self.opened.is_gone()
+
+    def change(self, how):
+        """Change the study and say so; what goes wrong is shown, and then the answer is False."""
+        try:
+            self.opened.change(how)
+        except MMGLError as error:
+            self.onFail(error)
+            return False
+        self.survey()
+        self.onChanged()
+        return True
+
+    def survey(self):
+        """Have all cases looked at."""
+        self.missing = open_study.missing_files(self.study)
+        self.errands.ask("survey", self._heard, study=str(self.study.folder))
+
+    def poll(self):
+        """Look at what is being done, and whether somebody else has changed the study."""
+        self.errands.poll()
+        if self.opened is None:
+            return
+        self.opened.beat()
+        try:
+            if self.opened.refresh():
+                self.survey()
+                self.onChanged()
+        except MMGLError as error:
+            self.onFail(error)
+
+    def add_folder(self, folder):
+        """Have the scans of a folder added, with their labels."""
+        self._waiting, self._answers, self.asked = str(folder), {}, []
+        self._add()
+
+    def fill_sample(self):
+        """Have the sample made in the study."""
+        self.errands.ask("sample", self._heard, study=str(self.study.folder), into=FOLDER)
+
+    def add_source(self, source):
+        """Add one volume of the scene, with what is painted on it, or one DICOM series.
+
+        Raises:
+            MMGLError: with words that say what to do.
+        """
+        if source.image is not None:
+            self.opened.change(
+                lambda study: study.add_case(source.image, name=source.name, patient=source.patient or None)
+            )
+            return
+        painted = sources.segmentation_of(source.volume)
+        if painted is not None:
+            self.opened.change(lambda study: None)  # says so where it must not be changed
+            training_cases.add_case(painted, source.volume, self.study.folder)
+            return
+        if any(case.name == source.name for case in self.study.cases):
+            raise MMGLError("study.duplicate_case", case=source.name)
+        file = sources.write_volume(source.volume, self.study.folder)
+        self.opened.change(lambda study: study.add_case(file, name=source.name))
+
+    def understand(self, case, path, meanings, onEvent):
+        """Have a label understood that was just painted."""
+        self.errands.ask(
+            "label", onEvent, study=str(self.study.folder), case=case, path=str(path), meanings=dict(meanings)
+        )
+
+    def answer(self, finding, value, everywhere=False):
+        """Answer a question: of the labels of a folder that waits, or of the checks; there for all scans at will."""
+        if finding in self.asked:
+            self._answers[finding["parameters"]["name"]] = value
+            self.asked.remove(finding)
+            if not self.asked:
+                self._add()
+            self.onChanged()
+            return
+        alike = [
+            other
+            for other in self.findings
+            if other is finding or (everywhere and other["key"] == finding["key"] and other["choices"])
+        ]
+        asked = [_finding(other) for other in alike]
+        self.findings = [other for other in self.findings if other not in alike]
+        self.change(lambda study: [study.answer(one, value) for one in asked])
+
+    def skip(self, finding):
+        """Leave a finding be: a case that cannot be used is left out, anything else is not shown again."""
+        self.findings.remove(finding)
+        if finding["severity"] == Severity.ERROR.value and finding["case"]:
+            self.change(lambda study: study.set_use(finding["case"], Use.LEAVE_OUT))
+            return
+
+        def how(study):
+            study.answered = (*study.answered, _mark(finding))
+
+        self.change(how)
+
+    def open_findings(self):
+        """Return what is to be shown, the gravest first."""
+        skipped = set(self.study.answered) if self.study else set()
+        shown = [f for f in self.findings if f["severity"] != Severity.NOTE.value and _mark(f) not in skipped]
+        names = {case.name for case in self.study.cases} if self.study else set()
+        return [
+            *self.asked,
+            *self._gone(),
+            *(f for f in shown if not f["case"] or f["case"] in names - set(self.missing)),
+        ]
+
+    @staticmethod
+    def told(event):
+        """Return the error that an errand told of."""
+        return Told(event["key"], event["words"])
+
+    def _gone(self):
+        """Return one finding for all files that are not where they were."""
+        if not self.missing:
+            return []
+        parameters = {"count": len(self.missing), "folder": str(next(iter(self.missing.values())).parent)}
+        words = Said("slicer.files_gone", parameters).words
+        told = {"key": "slicer.files_gone", "severity": "error", "case": "", "words": words}
+        return [{**told, "parameters": parameters, "choices": [], "default": "", "structures": []}]
+
+    def _add(self):
+        self.errands.ask(
+            "add",
+            self._heard,
+            study=str(self.study.folder),
+            folder=self._waiting,
+            meanings=dict(self._answers),
+            into=FOLDER + "/found",
+        )
+
+    def _heard(self, event):
+        """Take over what an errand has found."""
+        kind = event["event"]
+        if kind == "progress":
+            return  # the panel looks at it by itself, now and then
+        if kind == "surveyed":
+            self.facts, self.findings, self.surveyed = (
+                event["facts"],
+                [in_our_words(f) for f in event["findings"]],
+                True,
+            )
+        elif kind == "asked":
+            self.asked = [in_our_words(question) for question in event["questions"]]
+        elif kind == "found":
+            self._take(event)
+        elif kind == "failed":
+            self.onFail(self.told(event))
+        self.onChanged()
+
+    def _take(self, event):
+        """Let the cases that were found join the study."""
+        try:
+            first = not any(case.label for case in self.study.cases)
+            if event["count"]:
+                self.opened.take_in(event["folder"])
+            if first and not self.study.checks:
+                self.opened.change(lambda study: study.split_checks())
+            if event["skipped"]:
+                self.onFail(MMGLError("slicer.skipped", count=len(event["skipped"]), words=event["skipped"][0]))
+        except MMGLError as error:
+            self.onFail(error)
+        self.survey()
+
+
+class Told(MMGLError):
+    """What an errand said in words."""
+
+    def __init__(self, key, words):
+        Exception.__init__(self, words)
+        self.key, self.parameters = key, {}
+
+
+def in_our_words(finding):
+    """Return a finding with words for this panel."""
+    key = IN_OUR_WORDS.get(finding["key"])
+    return {**finding, "words": Said(key, finding["parameters"]).words} if key else finding
+
+
+def _mark(finding):
+    """Return what stands in the study for a finding that was left be."""
+    return f"{finding['key']} {finding['case']} {finding['words']}"[:1000] if finding["case"] else finding["key"]
+
+
+def _finding(told):
+    """Return the finding that an errand told, as the study takes it."""
+    choices = tuple(Choice(value, words) for value, words in told["choices"])
+    parameters = {**told["parameters"]}
+    return Finding(
+        told["key"], Severity(told["severity"]), told["case"], parameters, choices, told["default"],
+        tuple(told["structures"]),
+    )  # fmt: skip

@@ -1,0 +1,57 @@
+"""A frame with a message: what happened, what it means, and buttons that do the things there are to do."""
+
+import platform
+
+import slicer
+
+import mmgl
+
+
+class Notice:
+    """The message of a section.
+
+    Args:
+        ui: the widgets of the section.
+    """
+
+    def __init__(self, ui):
+        self.ui, self._actions, self._report = ui, [], ""
+        ui.firstButton.connect("clicked()", self.onFirst)
+        ui.secondButton.connect("clicked()", self.onSecond)
+        ui.copyButton.connect("clicked()", self.onCopy)
+        self.say("")
+
+    def say(self, words, *actions):
+        """Show words, or nothing.
+
+        Args:
+            words: for the user.
+            *actions: at most two, each the text of a button and what it calls.
+        """
+        self.ui.noticeFrame.visible = bool(words)
+        self.ui.noticeLabel.text = words
+        self._actions = list(actions)
+        for number, button in enumerate((self.ui.firstButton, self.ui.secondButton)):
+            button.visible = number < len(actions)
+            button.text = actions[number][0] if number < len(actions) else ""
+        self.ui.copyButton.visible = False
+
+    def fail(self, words, log, *actions):
+        """Show what went wrong, with a button that copies a report with the log."""
+        self.say(words, *actions)
+        versions = f"MMGL {mmgl.__version__}, Slicer {slicer.app.majorVersion}.{slicer.app.minorVersion}"
+        system = f"{platform.system()} {platform.release()} {platform.machine()}"  # platform() itself asks a process
+        self._report = "\n".join([words, versions, system, log])
+        self.ui.copyButton.visible = True
+
+    def onFirst(self):
+        """Do the first thing."""
+        self._actions[0][1]()
+
+    def onSecond(self):
+        """Do the second thing."""
+        self._actions[1][1]()
+
+    def onCopy(self):
+        """Copy the report."""
+        slicer.app.clipboard().setText(self._report)

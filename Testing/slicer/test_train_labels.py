@@ -1,0 +1,243 @@
+"""The section Labels: opening, painting, drafts, done, the questions, and the next case."""
+
+from unittest import mock
+
+import numpy as np
+import slicer
+from bench import on_bench_only
+from scenes import volume_of
+from train_panels import PanelTest
+
+from mmgl.imaging.segmentation_files import read_segmentation
+from mmgl.study import Study
+
+BOX = np.s_[2:5, 3:9, 3:9]
+SPARSE = np.s_[1:6:4, 3:9, 3:9]
+
+
+class LabelsTest(PanelTest):
+    def setUp(self):
+        super().setUp()
+        self.open()
+        self.open_case("scan 4")
+
+    def open_case(self, name):
+        """Double-click a row."""
+        self.scans.table.choose(name)
+        table = self.scans.ui.caseTable
+        table.itemDoubleClicked.emit(table.currentItem(), 0)
+
+    def done(self):
+        """Click Done, and wait until the label was understood."""
+        self.labels.ui.doneButton.click()
+        self.settle()
+
+    def label(self, name="scan 4"):
+        """Return the label of a case as the study on disk has it."""
+        return Study.open(self.study.folder).case(name).label
+
+    def question(self):
+        frame = self.labels.ui.questionFrame
+        return "" if frame.isHidden() else self.labels.ui.questionLabel.text
+
+
+class PaintTest(LabelsTest):
+    def test_a_case_opens_with_the_structures_in_the_list_and_their_colours(self):
+        self.assertFalse(self.ui.labelsSection.collapsed)
+        self.assertTrue(self.ui.scansSection.collapsed)
+        segmentation = self.labels.shown.segmentation.GetSegmentation()
+        segments = [segmentation.GetNthSegment(i) for i in range(segmentation.GetNumberOfSegments())]
+        structures = self.desk.study.structures
+        self.assertEqual([s.GetName() for s in segments], [s.name for s in structures])
+        colours = [tuple(round(255 * part) for part in s.GetColor()) for s in segments]
+        self.assertEqual(colours, [s.colour for s in structures])
+        self.assertEqual(self.labels.ui.segmentEditor.segmentationNode(), self.labels.shown.segmentation)
+        self.assertEqual(self.labels.shown.state, "new")
+        self.assertIn("not begun", self.labels.ui.caseLabel.text)
+        self.assertIsNone(self.labels.shown.volume.GetStorageNode())  # so saving the scene cannot write to the original
+
+    def test_a_labelled_case_opens_with_what_is_painted(self):
+        self.open_case("scan 0")
+        shown = self.labels.shown
+        painted = read_segmentation(self.label("scan 0").path).layers[0]
+        for number, structure in enumerate(self.desk.study.structures, start=1):
+            identity = f"Segment_{structure.id}"
+            mask = slicer.util.arrayFromSegmentBinaryLabelmap(shown.segmentation, identity, shown.volume)
+            self.assertTrue(np.array_equal(mask > 0, painted == number))
+        self.assertEqual(shown.state, "done")
+
+    def test_done_saves_the_label_in_the_study_and_says_what_it_holds(self):
+        original = (self.folder / "scan 4.nrrd").read_bytes()
+        self.paint("Left ventricle", BOX)
+        self.done()
+        label = self.label()
+        self.assertEqual(label.path.parent, self.study.folder / "labels")
+        painted = read_segmentation(label.path)
+        self.assertEqual([s.name for s in painted.segments], ["Left ventricle"])
+        self.assertEqual(int((painted.layers[0] > 0).sum()), 3 * 6 * 6)
+        self.assertIn("Left ventricle 3 slices, Myocard (ä/ß) not labelled", self.labels.ui.chipLabel.text)
+        self.assertEqual(self.labels.shown.state, "done")
+        self.assertEqual((self.folder / "scan 4.nrrd").read_bytes(), original)
+        self.assertEqual(list((self.study.folder / "labels" / "new").iterdir()), [])
+
+    def test_nothing_painted_is_told(self):
+        self.labels.ui.doneButton.click()
+        self.assertIn("has no painted segment", self.said())
+        self.assertIsNone(self.label())
+
+    def test_next_case_keeps_the_layout_and_all_that_is_not_done(self):
+        before = self.labels.shown
+        self.paint("Left ventricle", BOX)
+        mine = volume_of(name="Mine")
+        layout = slicer.mrmlScene.GetFirstNodeByClass("vtkMRMLLayoutNode")
+        self.labels.ui.nextButton.click()
+        self.assertEqual(self.labels.shown.name, "scan 5")
+        self.assertTrue(before.there)
+        self.assertFalse(before.segmentation.GetDisplayVisibility())
+        self.assertIs(slicer.mrmlScene.GetFirstNodeByClass("vtkMRMLLayoutNode"), layout)
+        self.open_case("scan 4")
+        self.assertIs(self.labels.shown.segmentation, before.segmentation)
+        self.done()
+        self.open_case("scan 5")
+        self.assertFalse(slicer.mrmlScene.IsNodePresent(before.segmentation))  # it is kept in the study
+        self.assertTrue(slicer.mrmlScene.IsNodePresent(mine))
+
+    def test_closing_the_scene_keeps_the_study_and_the_labels(self):
+        self.paint("Left ventricle", BOX)
+        self.done()
+        slicer.mrmlScene.Clear(0)
+        self.assertFalse(self.labels.open_now)
+        self.assertEqual(self.ui.studyLabel.text, f"{self.study.folder.name}: 6 scans, 5 labelled")
+        self.open_case("scan 4")
+        self.assertEqual(self.labels.shown.state, "done")
+
+    def test_done_on_a_full_disk_keeps_what_is_painted(self):
+        self.paint("Left ventricle", BOX)
+        from mmgl.imaging import segmentation_files
+
+        with mock.patch.object(segmentation_files.sitk, "WriteImage", side_effect=RuntimeError("no space")):
+            self.labels.ui.doneButton.click()
+        self.assertIn("cannot be written", self.said())
+        self.assertIsNone(self.label())
+        self.done()
+        self.assertIsNotNone(self.label())
+
+
+class QuestionsTest(LabelsTest):
+    def test_a_new_name_is_asked_once_with_the_likeliest_first(self):
+        self.paint("left ventricel", BOX)
+        self.done()
+        self.assertIn("'left ventricel'", self.question())
+        self.assertEqual(self.ui.statusLabel.text, "Answer the question under the editor.")
+        self.assertIsNone(self.label())
+        buttons = self.choices(self.labels._question)
+        self.assertEqual(next(iter(buttons)), "The same as Left ventricle")
+        buttons["The same as Left ventricle"].click()
+        self.settle()
+        self.assertEqual(self.label().meanings, {"left ventricel": self.desk.study.structure("Left ventricle").id})
+        self.open_case("scan 5")
+        self.paint("left ventricel", BOX)
+        self.done()
+        self.assertNotIn("'left ventricel'", self.question())
+        self.assertIsNotNone(self.label("scan 5"))
+
+    def test_a_new_structure_joins_the_list(self):
+        self.paint("aorta asc", BOX)
+        self.done()
+        line = next(widget for widget in self.labels._question._buttons if widget.className() == "QLineEdit")
+        self.assertEqual(line.text, "aorta asc")
+        line.text = "Aorta"
+        self.choices(self.labels._question)["A new structure"].click()
+        self.settle()
+        self.assertEqual(self.desk.study.structures[-1].name, "Aorta")
+        self.open_case("scan 5")
+        segmentation = self.labels.shown.segmentation.GetSegmentation()
+        self.assertTrue(segmentation.GetSegmentIdBySegmentName("Aorta"))
+
+    def test_slices_and_missing_structures_are_asked_in_plain_words(self):
+        self.paint("Left ventricle", SPARSE)
+        self.done()
+        self.assertIn("only some slices are painted", self.question())
+        words = list(self.choices(self.labels._question))
+        self.assertEqual(words, ["The other slices are not labelled", "What is not painted is background"])
+        self.choices(self.labels._question)[words[0]].click()
+        self.settle()
+        self.assertIn("not painted", self.question())
+        self.choices(self.labels._question)["Truly not there"].click()
+        self.settle()
+        self.assertEqual(self.question(), "")
+        found = {i: extent.value for i, extent in self.label().extents.items()}
+        left, other = (s.id for s in self.desk.study.structures)
+        self.assertEqual(found, {left: "slices", other: "absent"})
+
+    def test_an_answer_holds_for_all_scans_where_that_is_ticked(self):
+        for name in ("scan 4", "scan 5"):
+            self.open_case(name)
+            self.paint("Left ventricle", SPARSE)
+            self.done()
+        same = self.labels.ui.sameBox
+        self.assertFalse(same.isHidden())
+        self.assertTrue(same.checked)
+        self.choices(self.labels._question)["The other slices are not labelled"].click()
+        self.settle()
+        left = self.desk.study.structure("Left ventricle").id
+        for name in ("scan 4", "scan 5"):
+            self.assertEqual(self.label(name).extents[left].value, "slices")
+
+
+class DraftTest(LabelsTest):
+    def test_a_draft_counts_only_once_it_is_accepted(self):
+        from MMGLLib import nodes
+
+        shown = self.labels.shown
+        labelmap = np.zeros(slicer.util.arrayFromVolume(shown.volume).shape, np.uint8)
+        labelmap[BOX] = 1
+        source = nodes.new_segmentation(shown.volume, labelmap, self.desk.study.structures, "TotalSegmentator")
+        self.labels.ui.draftSelector.setCurrentNode(source)
+        self.labels.ui.draftButton.click()
+        self.assertEqual(shown.state, "draft")
+        self.assertIn("a draft", self.labels.ui.caseLabel.text)
+        self.assertFalse(self.labels.ui.doneButton.enabled)
+        self.assertEqual(self.ui.statusLabel.text, "Look at the draft, correct it, and accept it.")
+        self.assertEqual(self.labels.ui.draftButton.text, "Accept the draft")
+        self.labels.ui.draftButton.click()
+        self.assertEqual(shown.state, "drafting")
+        self.done()
+        painted = read_segmentation(self.label().path)
+        self.assertEqual([s.name for s in painted.segments], ["Left ventricle"])
+
+
+class SuggestTest(LabelsTest):
+    def test_without_a_model_any_unlabelled_scan_will_do_and_it_says_so(self):
+        self.labels.ui.suggestButton.click()
+        listed = self.labels.ui.suggestionList
+        self.assertEqual(listed.count, 2)
+        self.assertIn("nothing is learned yet", listed.item(0).text())
+
+    @on_bench_only
+    def test_a_model_names_scans_with_reasons(self):
+        from MMGLTrainLib import suggesting
+
+        class Answered:
+            @staticmethod
+            def start(folder, arguments, **_):
+                Answered.arguments = arguments
+                return Answered()
+
+            def look(self):
+                return mock.Mock(works=False)
+
+            def log_tail(self, lines):
+                return "1. scan 5: It looks unlike every scan that is labelled.\n2. scan 4: The model finds no Aorta."
+
+        with (
+            mock.patch.object(suggesting, "Job", Answered),
+            mock.patch.object(self.widget.logic, "models", lambda study: [mock.Mock(file="m.mmgl")]),
+        ):
+            self.labels.ui.suggestButton.click()
+            self.until(lambda: self.labels.suggesting.names, "the answer")
+        self.assertEqual(Answered.arguments[:3], ["next", str(self.study.folder), "m.mmgl"])
+        self.assertEqual(self.labels.suggesting.names, ["scan 5", "scan 4"])
+        self.assertIn("looks unlike", self.labels.ui.suggestionList.item(0).text())
+        self.labels.ui.nextButton.click()
+        self.assertEqual(self.labels.shown.name, "scan 5")

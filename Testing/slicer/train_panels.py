@@ -1,0 +1,82 @@
+"""The panel of MMGLTrain with a study beside it; errands are run in a thread, so that they take no process each."""
+
+from __future__ import annotations
+
+import threading
+from pathlib import Path
+from unittest import mock
+
+import slicer
+from panels import open_module
+from trainings import TrainingTest
+
+from MMGLLib import errand, errands
+
+
+class InThread:
+    """Takes the place of ``start_alone``: an errand in a thread of the test, which looks like a process."""
+
+    def __init__(self, command: list[str], log: Path, environment: dict) -> None:
+        log.touch()
+        self.pid = 0
+        self._thread = threading.Thread(target=errands.main, args=[Path(command[-1])], daemon=True)
+        self._thread.start()
+
+    def poll(self) -> int | None:
+        return None if self._thread.is_alive() else 0
+
+
+class PanelTest(TrainingTest):
+    """The module as the user opens it, with documents of its own and a study of six small scans in ``self.study``."""
+
+    def setUp(self) -> None:
+        super().setUp()
+        documents = self.folder / "Documents ü"
+        documents.mkdir()
+        from MMGLTrainLib import welcome
+
+        for patch in (
+            mock.patch.object(errand, "start_alone", InThread),
+            mock.patch.object(welcome.qt.QStandardPaths, "writableLocation", staticmethod(lambda *_: str(documents))),
+        ):
+            patch.start()
+            self.addCleanup(patch.stop)
+        self.documents = documents
+        self.widget = open_module("MMGLTrain")
+        self.addCleanup(self.widget.cleanup)
+        self.panel, self.ui, self.desk = self.widget.panel, self.widget.panel.ui, self.widget.panel.desk
+        self.scans, self.labels = self.panel.sections["scans"], self.panel.sections["labels"]
+
+    def open(self, folder=None) -> None:
+        """Open the study, and wait until it was looked at."""
+        self.panel.open(lambda: self.widget.logic.openStudy(folder or self.study.folder))
+        self.settle()
+
+    def settle(self) -> None:
+        """Let errands end and rows be filled."""
+        self.until(lambda: not self.desk.errands.busy and not self.scans.table.filling, "the end of the errands")
+
+    def rows(self) -> list[list[str]]:
+        """Return the texts of the table that are shown."""
+        table = self.scans.ui.caseTable
+        items = [table.topLevelItem(i) for i in range(table.topLevelItemCount)]
+        return [[item.text(c) for c in range(table.columnCount)] for item in items if not item.isHidden()]
+
+    def said(self) -> str:
+        """Return the message that is shown."""
+        return self.ui.messageLabel.text if not self.ui.messageFrame.isHidden() else ""
+
+    def choices(self, question) -> dict:
+        """Return the buttons of a question by what they say."""
+        return {button.text: button for button in question._buttons if button.className() == "QPushButton"}
+
+    def paint(self, name: str, box) -> None:
+        """Paint a box into a segment of the case that is open; one with that name is made where there is none."""
+        import numpy as np
+
+        shown = self.labels.shown
+        segmentation = shown.segmentation.GetSegmentation()
+        identity = segmentation.GetSegmentIdBySegmentName(name) or segmentation.AddEmptySegment("", name, [1, 0, 0])
+        mask = np.zeros(slicer.util.arrayFromVolume(shown.volume).shape, np.uint8)
+        mask[box] = 1
+        slicer.util.updateSegmentBinaryLabelmapFromArray(mask, shown.segmentation, identity, shown.volume)
