@@ -237,9 +237,9 @@ def test_a_queue_does_one_job_after_the_other(start, tmp_path, monkeypatch):
     begun = []
     first = Job.start
 
-    def one(folder, arguments, python=""):
+    def one(folder, arguments, python="", place=None):
         begun.append([turn.state for turn in queue.turns()])
-        return first(folder, arguments, python=python)
+        return first(folder, arguments, python=python, place=place)
 
     monkeypatch.setattr(Job, "start", one)
     queue.work()
