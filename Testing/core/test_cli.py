@@ -419,7 +419,9 @@ def test_no_command_prints_help(capsys):
     assert "COMMAND" in capsys.readouterr().out
 
 
-@pytest.mark.parametrize("command", ["study", "study add", "train", "segment", "next", "evaluate", "demo"])
+@pytest.mark.parametrize(
+    "command", ["study", "study add", "train", "report", "queue", "queue add", "segment", "next", "evaluate", "demo"]
+)
 def test_every_command_has_help(command):
     done = subprocess.run([sys.executable, "-m", "mmgl", *command.split(), "--help"], capture_output=True, text=True)
     assert done.returncode == 0

@@ -32,6 +32,7 @@ BELOW = {
     "losses": {"study", "data", "methods", "training", "networks", "inference", "evaluation", "demo", "imaging"},
     "methods": {"study", "training", "inference", "evaluation", "demo", "imaging"},
     "inference": {"study", "methods", "training", "losses", "evaluation", "demo"},
+    "report": {"study", "data", "training", "networks", "losses", "inference", "evaluation", "demo"},
     "training": {"evaluation", "demo"},
     "evaluation": {"study", "data", "methods", "training", "networks", "losses", "inference", "demo"},
 }
@@ -84,6 +85,7 @@ def test_monai_is_only_for_evaluation_and_the_transformer():
         "mmgl.model",
         "mmgl.cli",
         "mmgl.evaluation",
+        "mmgl.report.run_report",
         "mmgl.messages",
     ],
 )

@@ -58,7 +58,7 @@ def test_the_run_folder_tells_all(trained):
     assert written == json.loads(json.dumps(events))
     kinds = [event["event"] for event in events]
     assert kinds[0] == "looking"
-    assert kinds[-3:] == ["model", "verdict", "finished"]
+    assert kinds[-5:] == ["ending", "model", "verdict", "report", "finished"]
     assert {"plan", "preparing", "stage", "step", "check"} <= set(kinds)
     assert json.loads((folder / "config.json").read_text(encoding="utf-8"))["method"] == "supervised"
     for event in events:

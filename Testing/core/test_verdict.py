@@ -73,8 +73,10 @@ def test_a_worse_model_is_never_recommended(models):
     assert against["key"] == "compare.worse"
     assert against["parameters"]["old"] > against["parameters"]["new"]
     kept = json.loads((study.folder / "runs" / "hopeless" / "verdict.json").read_text(encoding="utf-8"))
-    assert kept == {"findings": verdicts["hopeless"]["findings"], "use": "good"}
-    assert {file.stem for file in (study.folder / "models").iterdir()} == {"good", "hopeless"}
+    assert (kept["findings"], kept["use"]) == (verdicts["hopeless"]["findings"], "good")
+    assert kept["model"] == "hopeless.mmgl"
+    assert len(kept["dice"]) == 1
+    assert {file.stem for file in (study.folder / "models").glob("*.mmgl")} == {"good", "hopeless"}
 
 
 def test_the_verdict_is_made_of_words(models):

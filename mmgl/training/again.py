@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -28,9 +27,6 @@ from mmgl.study.cases import is_case_name
 from mmgl.study.identity import match
 
 LATEST = "latest"
-
-RARE = 0.1
-"""Probability of a new structure at the beginning, as a share of that of the background: old ones stay as they are."""
 
 
 @dataclass(frozen=True)
@@ -151,9 +147,8 @@ def grown(
 ) -> dict[str, Tensor]:
     """Return the weights of a U-Net with an output for each structure, in this order.
 
-    Known structures keep their weights. A new one was background until now, so it begins as a rare kind of background:
-    with the weights of the background and random ones added to them, at ``RARE`` of its probability. Without the
-    random ones the network could not learn to tell the two apart, as equal weights get equal gradients.
+    Known structures keep their weights, and a new one begins with random ones, as in a new network. (With the weights
+    of the background, which it was until now, it is hardly learned in a short time: equal weights get equal gradients.)
 
     Args:
         weights: of ``UNet.state_dict``.
@@ -163,15 +158,12 @@ def grown(
     rows = torch.tensor([0, *(0 if number is None else number + 1 for number in outputs)])
     new = [i for i, number in enumerate(outputs, start=1) if number is None]
     result = dict(weights)
-    for name, tensor in weights.items():
-        if name.startswith("classifiers."):
-            result[name] = tensor.index_select(0, rows)
-            if name.endswith(".weight"):
-                bound = tensor.shape[1] ** -0.5  # as torch begins every convolution of this size
-                for i in new:
-                    result[name][i] += bound * (2 * torch.rand(tensor[0].shape, generator=generator) - 1)
-            else:
-                result[name][new] += math.log(RARE)
+    for name in (name for name in weights if name.startswith("classifiers.")):
+        result[name] = weights[name].index_select(0, rows)
+        inputs = weights[name.rpartition(".")[0] + ".weight"].shape[1]
+        for i in new:  # torch begins a convolution of this size with numbers up to this bound
+            numbers = torch.rand(result[name][i].shape, generator=generator)
+            result[name][i] = (2 * numbers - 1) * inputs**-0.5
     return result
 
 

@@ -9,7 +9,7 @@ from mmgl.methods.stage import Stage
 from mmgl.training.budget import Budget
 from mmgl.training.schedule import Schedule
 
-MEMORY, REMEMBERED = 20, 0.25
+MEMORY, REMEMBERED = 20, 0.5
 """The pace is an average of about as many steps back, or of this share of the steps so far where that is more: other
 work on a computer comes and goes, and the time left is not to jump with it."""
 
