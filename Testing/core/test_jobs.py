@@ -355,7 +355,7 @@ def test_a_queue_that_hangs_is_told(tmp_path, monkeypatch):
     monkeypatch.setattr(queue_module, "CLAIM_SECONDS", 0.2)
     queue = Queue(tmp_path / "queue")
     turn = queue.add(tmp_path / "a", ["--version"])
-    with queue_module._only_one(queue.folder / "claim.lock"):
+    with queue_module.only_one(queue.folder / "claim.lock"):
         assert key_of(lambda: queue.cancel(turn)) == "queue.busy"
 
 
