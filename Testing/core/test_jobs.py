@@ -237,9 +237,9 @@ def test_a_queue_does_one_job_after_the_other(start, tmp_path, monkeypatch):
     begun = []
     first = Job.start
 
-    def one(folder, arguments, python=""):
+    def one(folder, arguments, python="", place=None):
         begun.append([turn.state for turn in queue.turns()])
-        return first(folder, arguments, python=python)
+        return first(folder, arguments, python=python, place=place)
 
     monkeypatch.setattr(Job, "start", one)
     queue.work()
@@ -289,52 +289,6 @@ def test_a_worker_waits_for_the_job_that_a_killed_one_began(start, tmp_path, mon
     assert [turn.look().state for turn in queue.turns()] == ["stopped"]
 
 
-def test_a_job_is_taken_back_before_its_turn_and_stopped_at_work(start, tmp_path, monkeypatch):
-    monkeypatch.setattr(Queue, "ensure_worker", lambda self: None)
-    queue = Queue(tmp_path / "queue")
-    turns = [queue.add(tmp_path / name, [str(tmp_path / name), "patient"]) for name in "ab"]
-    assert (tmp_path / "b").is_dir()  # its name is taken
-    assert queue.cancel(turns[1]) is False
-    assert [turn.look().state for turn in queue.turns()] == ["waiting", "stopped"]
-    assert not (tmp_path / "b").exists()
-    job = start("patient", tmp_path / "a")
-    turns[0].file.with_suffix(".state").write_text('{"state": "running", "exit": null}', encoding="utf-8")
-    until(lambda: job.look().state == "running")
-    assert queue.cancel(turns[0]) is True
-    assert over(job)[1].state == "stopped"
-    queue.work()  # nothing is left to begin
-    assert [turn.state for turn in queue.turns()] == ["over", "over"]
-
-
-def test_who_does_not_stop_is_ended_the_second_time(start, tmp_path, monkeypatch):
-    monkeypatch.setattr(Queue, "ensure_worker", lambda self: None)
-    queue = Queue(tmp_path / "queue")
-    turn = queue.add(tmp_path / "a", [str(tmp_path / "a"), "stall"])
-    job = start("stall", tmp_path / "a")
-    turn.file.with_suffix(".state").write_text('{"state": "running", "exit": null}', encoding="utf-8")
-    until(lambda: job.look().state == "running")
-    queue.cancel(turn)
-    assert job.look().works
-    queue.cancel(turn)
-    until(lambda: not job.look().works)
-
-
-def test_a_queue_that_hangs_is_told(tmp_path, monkeypatch):
-    monkeypatch.setattr(Queue, "ensure_worker", lambda self: None)
-    monkeypatch.setattr(queue_module, "CLAIM_SECONDS", 0.2)
-    queue = Queue(tmp_path / "queue")
-    turn = queue.add(tmp_path / "a", ["--version"])
-    with queue_module._only_one(queue.folder / "claim.lock"):
-        assert key_of(lambda: queue.cancel(turn)) == "queue.busy"
-
-
-def test_paths_begin_where_the_job_was_queued(tmp_path):
-    queue = Queue(tmp_path / "queue")
-    queue.add(tmp_path / "a", ["study", "new", "made"], place=tmp_path)
-    until(lambda: all(turn.state == "over" for turn in queue.turns()))
-    assert (tmp_path / "made" / "study.json").is_file()
-
-
 def test_events_can_be_read_in_pieces(tmp_path):
     file = tmp_path / "events.jsonl"
     lines = [json.dumps({"event": "step", "step": i, "words": "☤" * 20}) + "\n" for i in range(50)]
@@ -364,3 +318,49 @@ def test_a_job_can_wait_for_one_that_was_started_before(start, tmp_path, monkeyp
     with pytest.raises(AttributeError):  # the pretended start returns no job
         queue.work()
     assert begun == [False]
+
+
+def test_a_job_is_taken_back_before_its_turn_and_stopped_at_work(start, tmp_path, monkeypatch):
+    monkeypatch.setattr(Queue, "ensure_worker", lambda self, python="": None)
+    queue = Queue(tmp_path / "queue")
+    turns = [queue.add(tmp_path / name, [str(tmp_path / name), "patient"]) for name in "ab"]
+    assert (tmp_path / "b").is_dir()  # its name is taken
+    assert queue.cancel(turns[1]) is False
+    assert [turn.look().state for turn in queue.turns()] == ["waiting", "stopped"]
+    assert not (tmp_path / "b").exists()
+    job = start("patient", tmp_path / "a")
+    turns[0].file.with_suffix(".state").write_text('{"state": "running", "exit": null}', encoding="utf-8")
+    until(lambda: job.look().state == "running")
+    assert queue.cancel(turns[0]) is True
+    assert over(job)[1].state == "stopped"
+    queue.work()  # nothing is left to begin
+    assert [turn.state for turn in queue.turns()] == ["over", "over"]
+
+
+def test_who_does_not_stop_is_ended_the_second_time(start, tmp_path, monkeypatch):
+    monkeypatch.setattr(Queue, "ensure_worker", lambda self, python="": None)
+    queue = Queue(tmp_path / "queue")
+    turn = queue.add(tmp_path / "a", [str(tmp_path / "a"), "stall"])
+    job = start("stall", tmp_path / "a")
+    turn.file.with_suffix(".state").write_text('{"state": "running", "exit": null}', encoding="utf-8")
+    until(lambda: job.look().state == "running")
+    queue.cancel(turn)
+    assert job.look().works
+    queue.cancel(turn)
+    until(lambda: not job.look().works)
+
+
+def test_a_queue_that_hangs_is_told(tmp_path, monkeypatch):
+    monkeypatch.setattr(Queue, "ensure_worker", lambda self, python="": None)
+    monkeypatch.setattr(queue_module, "CLAIM_SECONDS", 0.2)
+    queue = Queue(tmp_path / "queue")
+    turn = queue.add(tmp_path / "a", ["--version"])
+    with queue_module.only_one(queue.folder / "claim.lock"):
+        assert key_of(lambda: queue.cancel(turn)) == "queue.busy"
+
+
+def test_paths_begin_where_the_job_was_queued(tmp_path):
+    queue = Queue(tmp_path / "queue")
+    queue.add(tmp_path / "a", ["study", "new", "made"], place=tmp_path)
+    until(lambda: all(turn.state == "over" for turn in queue.turns()))
+    assert (tmp_path / "made" / "study.json").is_file()

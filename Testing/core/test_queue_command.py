@@ -14,7 +14,7 @@ from mmgl.jobs import queue as queue_module
 def study(tmp_path, monkeypatch):
     """A study, and a queue that nobody works at."""
     monkeypatch.setattr(queue_module, "usual_folder", lambda: tmp_path / "queue")
-    monkeypatch.setattr(Queue, "ensure_worker", lambda self: None)
+    monkeypatch.setattr(Queue, "ensure_worker", lambda self, python="": None)
     monkeypatch.chdir(tmp_path)
     ball_study(tmp_path, labelled=1, unlabelled=0, checks=0)
     return tmp_path / "study"

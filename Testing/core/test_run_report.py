@@ -192,6 +192,27 @@ def test_what_is_missing_of_the_end_is_made_up_for(trained, monkeypatch, step, t
     assert error.value.key == "run.finished"
 
 
+@pytest.mark.parametrize("step", ["judge", "write_json"])
+def test_a_folder_that_goes_at_the_end_is_not_made_anew(trained, monkeypatch, step):
+    study, _ = trained
+    name, real = f"away-{step}", getattr(ending, step)
+    folder = study.folder / "runs" / name
+
+    def goes(*arguments):
+        told = real(*arguments)
+        folder.rename(folder.with_name(f"gone-{step}"))
+        return told
+
+    with monkeypatch.context() as patch:
+        patch.setattr(ending, step, goes)
+        with pytest.raises(MMGLError) as error:
+            train(study, method="supervised", budget=Budget(steps=1), device="cpu", name=name)
+    assert error.value.key == "job.away"
+    assert not folder.exists()
+    folder.with_name(f"gone-{step}").rename(folder)
+    assert resume(study, name, device="cpu").with_suffix(".html").is_file()
+
+
 def test_a_full_disk_at_the_report_loses_nothing(trained, monkeypatch):
     study, _ = trained
 

@@ -29,6 +29,7 @@ from mmgl.model import read_model
 from mmgl.study import Study, Use
 from mmgl.training import loop
 from mmgl.training.budget import Budget
+from mmgl.training.ending import is_complete
 from mmgl.training.run import Run
 from mmgl.training.train import resume, train
 
@@ -50,7 +51,7 @@ def main() -> None:
     while len(kills) < options.kills:
         trainings += 1
         name = f"killed-{trainings}"
-        while not (study / "models" / f"{name}.mmgl").exists():
+        while not is_complete(study / "runs" / name, study / "models" / f"{name}.mmgl"):
             process = _start(study, name, options.steps)
             process.join(chance.uniform(0, 0.6 * length))
             if process.is_alive():

@@ -86,12 +86,14 @@ def tell_verdict(
             use = against.parameters["other"]
     told = {"findings": [finding.to_json() for finding in findings], "use": use}
     rows = [[finite(dice) for dice in row] for row in trained.rows]
+    run.require_folder()
     write_json(run.folder / VERDICT, {"model": file.name, **told, "dice": rows})
     run.tell("verdict", **told)
 
 
 def tell_report(study: Study, run: Run, file: Path) -> None:
     """Write the report beside the model, and tell of it."""
+    run.require_folder()
     write_run_report(run.folder, study.structures, _report_file(file))
     run.tell("report", file=_report_file(file).name)
 
