@@ -30,4 +30,17 @@ RUNS: dict[str, str] = {
     "queue.number": "The queue has no job number {number}. Look at the numbers with: mmgl queue",
     "queue.busy": "The queue in {folder} is in use by something that hangs. Try again in a moment.",
     "queue.name": "A job of the queue will make a model called {name} already. Give this one another name.",
+    # what training is doing
+    "progress.looking": "Looking at your scans",
+    "progress.skipped": "{case} is left out.",
+    "progress.preparing": "Preparing your scans",
+    "progress.resumed": "Going on with a training that was not finished.",
+    "progress.disk": "The prepared scans will take {needed_gb} GB of {free_gb} GB free on the disk",
+    "progress.fits": "Training on {device} in {precision}: {batch} slices of {slice_size} at once, width {width}",
+    "stage.global": "Learning from all your scans, labelled or not",
+    "stage.local": "Learning to tell the parts of a slice apart",
+    "stage.semi-supervised": "Learning to segment, from labelled and unlabelled scans together",
+    "stage.contrast": "Learning from your labels, and to recognise parts of a slice by themselves",
+    "stage.consistency": "Learning from your labels, and to segment parts of a slice like the whole slice",
+    "stage.segmentation": "Learning to segment",
 }

@@ -16,7 +16,7 @@ import pytest
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 STAND_IN = Path(__file__).with_name("slicer_stand_in")
-PARTS = ("mmgl", "MMGLLib", "MMGLSegment")
+PARTS = ("mmgl", "MMGLLib", "MMGLSegment", "MMGLTrain")
 MODULES = Path("lib/Slicer-5.12/qt-scripted-modules")
 
 

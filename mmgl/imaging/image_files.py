@@ -20,7 +20,6 @@ from mmgl.imaging.conversion import array_of, grid_of
 from mmgl.imaging.grid import Array, Grid
 from mmgl.imaging.nifti import read_voxels
 from mmgl.imaging.stacking import check_frames
-from mmgl.imaging.text_headers import SUFFIXES as WITH_TEXT_HEADER
 from mmgl.imaging.text_headers import check_text_header
 from mmgl.messages import MMGLError
 
@@ -195,8 +194,7 @@ def _open(path: Path, sequence: bool = False) -> tuple[ImageFile, sitk.ImageFile
     expected = READERS.get(suffix_of(path), "GDCMImageIO" if looks_like_dicom(path) else "")
     if not expected:
         raise MMGLError("scan.unknown_format", path=path)
-    if suffix_of(path) in WITH_TEXT_HEADER:
-        check_text_header(path)
+    check_text_header(path)
     if sitk.ImageFileReader.GetImageIOFromFileName(str(path)) != expected:
         raise MMGLError("scan.unreadable", path=path, reason="it is cut short, damaged or not what its name says")
     reader = sitk.ImageFileReader()

@@ -21,11 +21,13 @@ _DATA = re.compile(rb"^\s*(?:data ?file|ElementDataFile)\s*[=:]+\s*(.*?)\s*$", r
 
 
 def check_text_header(path: Path) -> None:
-    """Refuse a header that would crash ITK, or that takes its voxels from outside its own folder.
+    """Refuse a MetaImage or NRRD header that would crash ITK, or that takes its voxels from outside its own folder.
 
     Raises:
         MMGLError: ``scan.unreadable``.
     """
+    if not path.name.lower().endswith(SUFFIXES):
+        return
     with path.open("rb") as file:
         header = file.read(LONGEST)
     for found in _DIMENSIONS.finditer(header):

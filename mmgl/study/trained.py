@@ -19,3 +19,9 @@ def free_name(folder: Path) -> str:
 def model_files(folder: Path) -> list[Path]:
     """Return the models of the study in a folder, the oldest first."""
     return sorted((folder / MODELS).glob("*.mmgl"), key=lambda file: (file.stat().st_mtime, file.name))
+
+
+def free_file(folder: Path, name: str) -> Path:
+    """Return the file of a model called ``name``, or ``name-2``, ``name-3``, ... where there is one already."""
+    names = (name, *(f"{name}-{number}" for number in range(2, 10_000)))
+    return next(file for other in names if not (file := folder / "models" / f"{other}.mmgl").exists())

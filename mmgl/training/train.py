@@ -22,7 +22,7 @@ from mmgl.ranks import leader_first, rank, told
 from mmgl.study import Study
 from mmgl.study.cases import is_case_name
 from mmgl.study.checks import Severity
-from mmgl.study.trained import free_name
+from mmgl.study.trained import free_file, free_name
 from mmgl.training.again import Start, begin_with, start_from
 from mmgl.training.budget import Budget
 from mmgl.training.ending import Trained, has_verdict, is_complete, keep, tell_report, tell_verdict
@@ -199,7 +199,7 @@ def _run(study: Study, run: Run, device: torch.device, stop: Callable[[], bool])
         trainer.method.network.load_state_dict(run.load("best")[0])
     method = trainer.method
     trained = Trained(method.network, trainer.plan, trainer.device, trainer.checker.rows, method.refines)
-    file = _model_file(study, name) if finished else _free_file(study, f"{name}-stopped")
+    file = _model_file(study, name) if finished else free_file(study.folder, f"{name}-stopped")
     keep(study, run, trained, checks, file)
     tell_verdict(study, run, trained, prepared, file, finished=finished)
     tell_report(study, run, file)
@@ -225,14 +225,6 @@ def _finish(study: Study, run: Run, device: torch.device, stop: Callable[[], boo
 
 def _model_file(study: Study, name: str) -> Path:
     return study.folder / "models" / f"{name}.mmgl"
-
-
-def _free_file(study: Study, name: str) -> Path:
-    """Return the file of a model called ``name``, or ``name-2``, ``name-3``, ... where there is one already."""
-    number = 1
-    while (file := _model_file(study, name if number == 1 else f"{name}-{number}")).exists():
-        number += 1
-    return file
 
 
 def _ids(study: Study) -> list[int]:
