@@ -245,8 +245,5 @@ def _keys(reader: sitk.ImageFileReader) -> dict[str, str]:
 
 def _check_ending(path: Path) -> None:
     """Refuse a JPEG file that is cut short, which its reader hides."""
-    if suffix_of(path) in (".jpg", ".jpeg"):
-        with path.open("rb") as file:
-            file.seek(max(0, path.stat().st_size - 4096))
-            if b"\xff\xd9" not in file.read():
-                raise MMGLError("scan.unreadable", path=path, reason="it is cut short")
+    if suffix_of(path) in (".jpg", ".jpeg") and b"\xff\xd9" not in path.read_bytes()[-4096:]:
+        raise MMGLError("scan.unreadable", path=path, reason="it is cut short")
