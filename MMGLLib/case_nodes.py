@@ -14,7 +14,7 @@ from mmgl.imaging.segmentation_files import read_segmentation, write_segmentatio
 from mmgl.structures import PALETTE, Structure
 from mmgl.study import Case, Study
 from mmgl.study.identity import match, segment_keys
-from MMGLLib import nodes
+from MMGLLib import nodes, results
 from MMGLLib.messages import MMGLError
 
 CASE, STUDY = "MMGL.Case", "MMGL.Study"
@@ -84,7 +84,7 @@ def show_case(study: Study, case: Case) -> CaseNodes:
     scan = study.read_scan(case)
     labelmap = _labelmap(study, case, scan.grid) if case.label else np.zeros(scan.grid.size, np.uint8)
     volume = slicer.util.addVolumeFromArray(_storable(scan.array[0]), _to_ras(scan.grid), case.name)
-    segmentation = nodes.new_segmentation(volume, labelmap, study.structures, f"{case.name} – label")
+    segmentation = results.new_segmentation(volume, labelmap, study.structures, f"{case.name} – label")
     shown = CaseNodes(case.name, volume, segmentation)
     shown.mark(_STATUS.Completed if case.label else _STATUS.NotStarted)
     for node in (volume, segmentation):

@@ -13,6 +13,7 @@ from mmgl.messages import CATALOGUE
 from mmgl.study import Study
 from mmgl.study.cases import clean_name
 from mmgl.study.trained import MODELS, RUNS, model_files
+from mmgl.wording import fill
 from MMGLLib.messages import MMGLError
 from MMGLLib.models import card_of
 
@@ -170,6 +171,6 @@ def model_of(file: Path) -> StudyModel:
 def _words(told: Told) -> str:
     """Return the words of a finding; only its key where it was written by another version."""
     try:
-        return CATALOGUE[told["key"]].format(**told["parameters"])
+        return fill(CATALOGUE[told["key"]], told["parameters"])
     except (KeyError, ValueError, TypeError):
         return ""

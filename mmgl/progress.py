@@ -61,7 +61,7 @@ class ProgressLine:
         elif kind == "ending" and self._live:
             self._renew(CATALOGUE["progress.ending"])
         elif kind == "report":
-            self._line(CATALOGUE["progress.report"].format(**event))
+            self._line(fill(CATALOGUE["progress.report"], event))
         elif kind == "resumed":
             self._line(f"{CATALOGUE['progress.resumed']} {event['words']}".rstrip())
         elif kind == "fits" or (kind == "disk" and event["needed_gb"] >= 1):
@@ -114,10 +114,10 @@ def counting(words: str, stream: TextIO | None = None) -> Iterator[Callable[[int
 
 def _again(event: dict[str, Any]) -> Iterator[str]:
     """Yield what a training starts from, and which structures have come or gone."""
-    yield CATALOGUE["progress.again"].format(**event)
+    yield fill(CATALOGUE["progress.again"], event)
     for change in ("new", "gone"):
         if event[change]:
-            yield CATALOGUE[f"progress.again_{change}"].format(names=", ".join(event[change]))
+            yield fill(CATALOGUE[f"progress.again_{change}"], {"names": ", ".join(event[change])})
 
 
 def _time(seconds: float) -> str:

@@ -42,7 +42,7 @@ class Advanced:
             row.setCheckState(qt.Qt.Unchecked if structure.name in left_out else qt.Qt.Checked)
             self.ui.structuresList.addItem(row)
         self.ui.structuresList.blockSignals(False)
-        self.ui.mirrorCheckBox.visible = card is not None and card.plan.pictures  # others never saw a mirrored slice
+        self.ui.mirrorCheckBox.enabled = card is not None and card.plan.pictures  # others never saw a mirrored slice
 
     def wanted(self):
         """Return the names of the structures to segment, None for all."""
@@ -53,7 +53,7 @@ class Advanced:
     def settings(self):
         """Return what else was asked for, as the logic takes it."""
         boxes = {name: getattr(self.ui, f"{name}CheckBox") for name in OPTIONS}
-        return {name: True for name, box in boxes.items() if box.checked and not box.isHidden()}
+        return {name: True for name, box in boxes.items() if box.checked and box.enabled}
 
     def onDevice(self):
         """Keep the device with the scene."""

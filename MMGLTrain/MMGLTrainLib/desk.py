@@ -98,6 +98,8 @@ class Desk:
     def add_source(self, source):
         """Add one volume of the scene, with what is painted on it, or one DICOM series.
 
+        Returns the run that does it, where it takes longer: call its ``poll`` until it has ended.
+
         Raises:
             MMGLError: with words that say what to do.
         """
@@ -105,16 +107,16 @@ class Desk:
             self.opened.change(
                 lambda study: study.add_case(source.image, name=source.name, patient=source.patient or None)
             )
-            return
+            return None
         painted = sources.segmentation_of(source.volume)
         if painted is not None:
             self.opened.change(lambda study: None)  # says so where it must not be changed
-            training_cases.add_case(painted, source.volume, self.study.folder)
-            return
+            return training_cases.AddingCase(painted, source.volume, self.study.folder)
         if any(case.name == source.name for case in self.study.cases):
             raise MMGLError("study.duplicate_case", case=source.name)
         file = sources.write_volume(source.volume, self.study.folder)
         self.opened.change(lambda study: study.add_case(file, name=source.name))
+        return None
 
     def understand(self, case, path, meanings, onEvent):
         """Have a label understood that was just painted."""
@@ -243,8 +245,12 @@ def _mark(finding):
 def _finding(told):
     """Return the finding that an errand told, as the study takes it."""
     choices = tuple(Choice(value, words) for value, words in told["choices"])
-    parameters = {**told["parameters"]}
     return Finding(
-        told["key"], Severity(told["severity"]), told["case"], parameters, choices, told["default"],
-        tuple(told["structures"]),
-    )  # fmt: skip
+        told["key"],
+        {**told["parameters"]},
+        severity=Severity(told["severity"]),
+        case=told["case"],
+        choices=choices,
+        default=told["default"],
+        structures=tuple(told["structures"]),
+    )

@@ -10,6 +10,7 @@ from slicer.i18n import tr as _
 
 from mmgl.messages import CATALOGUE
 from mmgl.study.trained import model_files
+from mmgl.wording import fill
 from MMGLLib import chosen_model, study_models, times
 from MMGLLib.asking import Asking
 from MMGLLib.messages import MMGLError
@@ -120,9 +121,9 @@ class Ready:
         if not found:
             return ""  # nothing is installed yet; the first click on Train says so
         if found["card"]:
-            return CATALOGUE["machine.card"].format(card=found["card"], free=found["card_free_gb"])
+            return fill(CATALOGUE["machine.card"], {"card": found["card"], "free": found["card_free_gb"]})
         key = "machine.unusable" if found["card_unusable"] else "machine.processor"
-        return CATALOGUE[key].format(cores=found["cores"])
+        return fill(CATALOGUE[key], {"cores": found["cores"]})
 
     def _show_again(self):
         """Offer to start from the model that is used, where it is one of this study, or else from the newest."""

@@ -35,7 +35,7 @@ class ScansSection:
         self.table = CaseTable(self.ui.caseTable)
         self.findings = Findings(form, self.ui, self.desk, lambda case: self.onLabel(case))
         self.findings.onFind = self.onFindFiles
-        self._sources, self._series, self._adding = [], None, []
+        self._sources, self._series, self._adding, self._joining = [], None, [], None
         for use, words in uses().items():
             self.ui.useSelector.addItem(words, use)
         self.ui.useSelector.connect("activated(int)", self.onUse)
@@ -91,8 +91,11 @@ class ScansSection:
         return ""
 
     def close(self):
-        """Leave no timer."""
+        """Leave no timer and no run."""
         self._timer.stop()
+        if self._joining is not None:
+            self._joining.abandon()
+            self._joining = None
         self.table.close()
         self._drops.close()
 
@@ -130,20 +133,29 @@ class ScansSection:
 
     def onTimeout(self):
         """Offer or add one scan more, so that Slicer is never held up for long."""
-        if self._adding:
-            try:
-                self.desk.add_source(self._adding.pop(0))
-            except MMGLError as error:
-                self.desk.onFail(error)
-            if not self._adding:
-                self.desk.survey()
-                self.onChanged()
+        if self._adding or self._joining is not None:
+            self._add()
             return
         source = next(self._series, None) if self._series is not None else None
         if source is None:
             self._timer.stop()
         else:
             self._offer(source)
+
+    def _add(self):
+        """Go on with the scan that is being added, or begin with the next one."""
+        try:
+            if self._joining is None:
+                self._joining = self.desk.add_source(self._adding.pop(0))
+            elif self._joining.poll():
+                ended, self._joining = self._joining, None
+                if ended.error is not None:
+                    raise ended.error
+        except MMGLError as error:
+            self.desk.onFail(error)
+        if not self._adding and self._joining is None:
+            self.desk.survey()
+            self.onChanged()
 
     def onSelection(self):
         """Show what the chosen cases are for."""

@@ -82,7 +82,7 @@ def test_only_the_method_whose_paper_has_it_is_refined():
 
 def test_the_card_keeps_what_was_chosen(tmp_path, monkeypatch):
     chosen = Crf(appearance=1.5, intensity=0.25)
-    monkeypatch.setattr("mmgl.training.train.fit_crf", lambda *_: chosen)
+    monkeypatch.setattr("mmgl.training.ending.fit_crf", lambda *_: chosen)
     monkeypatch.setattr(Supervised, "refines", True)
     study = ball_study(tmp_path, 1, 0, 1, size=(4, 32, 32))
     model = train(study, method="supervised", budget=Budget(2, None), device="cpu")

@@ -227,4 +227,4 @@ def test_hippocampus(study, data, tmp_path):
         labelmap = study.read_labelmap(case)
         assert labelmap.shape == study.read_scan(case).array.shape[1:]
         assert np.bincount(labelmap.ravel()).tolist() == np.bincount(original.ravel().astype(int)).tolist()
-    assert len(study.split_checks()) == 1
+    assert len(study.split_checks()) == 3

@@ -198,7 +198,7 @@ def test_summary_of_nothing():
 
 
 def test_importing_is_light():
-    files = ["metrics", "table", "pictures", "chart", "report", "pairing", "folders"]
+    files = ["metrics", "table", "pictures", "report", "pairing", "folders"]
     code = "import sys, mmgl.evaluation, " + ", ".join(f"mmgl.evaluation.{name}" for name in files)
     code += "; sys.exit(' '.join(m for m in ('torch', 'monai') if m in sys.modules) or 0)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)

@@ -25,7 +25,7 @@ def test_only_what_is_asked_for_is_changed():
     assert np.array_equal(labelmap, before)
     (finding,) = tidy(labelmap, STRUCTURES, ("Shell",), ())
     assert finding.parameters == {"structure": "Shell", "pieces": 1, "voxels": 2}
-    assert "1 smaller pieces" in finding.words
+    assert "1 smaller piece " in finding.words
     assert not labelmap[15, 15, 15:17].any()
     assert np.array_equal(labelmap == 2, before == 2)
     assert tidy(labelmap, STRUCTURES, ("Shell",), ()) == []

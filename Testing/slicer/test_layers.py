@@ -26,6 +26,7 @@ LIGHT = (
     "mmgl.methods",
     "mmgl.training.budget",
     "mmgl.machine",
+    "mmgl.wording",
 )
 """Parts of the core that load no torch; the bench, where importing it is a fault, shows that it is so."""
 

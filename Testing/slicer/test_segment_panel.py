@@ -122,12 +122,14 @@ class ModelTest(PanelTest):
         self.assertEqual(self.ui.fitLabel.text, "")
 
     def test_a_model_that_knows_its_scans_names_what_differs(self):
+        from dataclasses import replace
+
         import panels
 
         from mmgl.data.facts import Ranges
 
         ranges = Ranges(((1.0, 1.5),) * 3, ((5.0, 40.0),) * 3, ("CT",), ((0.1, 0.9),), ((-100, 900),))
-        with mock.patch.object(panels, "PLAN", panels.replace(panels.PLAN, scans=ranges)):
+        with mock.patch.object(panels, "PLAN", replace(panels.PLAN, scans=ranges)):
             self.panel.add_model(card_only(self.folder))
         self.ui.scanSelector.setCurrentNode(volume_of(np.diag([-1, -1, 8, 1])))
         self.assertIn(

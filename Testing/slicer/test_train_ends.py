@@ -82,7 +82,7 @@ class EndTest(TrainTest):
         self.begin()
         self.will("stall")
         with mock.patch("mmgl.jobs.job.silence", lambda status: 3000.0):
-            self.until(lambda: "Nothing has been heard" in self.ui.stageLabel.text, "the word about silence")
+            self.until(lambda: "No news for" in self.ui.stageLabel.text, "the word about silence")
         self.assertEqual(self.ui.trainButton.text, "Stop and keep")
 
     def test_a_fault_of_our_own(self):

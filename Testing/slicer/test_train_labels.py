@@ -187,12 +187,12 @@ class QuestionsTest(LabelsTest):
 
 class DraftTest(LabelsTest):
     def test_a_draft_counts_only_once_it_is_accepted(self):
-        from MMGLLib import nodes
+        from MMGLLib import results
 
         shown = self.labels.shown
         labelmap = np.zeros(slicer.util.arrayFromVolume(shown.volume).shape, np.uint8)
         labelmap[BOX] = 1
-        source = nodes.new_segmentation(shown.volume, labelmap, self.desk.study.structures, "TotalSegmentator")
+        source = results.new_segmentation(shown.volume, labelmap, self.desk.study.structures, "TotalSegmentator")
         self.labels.ui.draftSelector.setCurrentNode(source)
         self.labels.ui.draftButton.click()
         self.assertEqual(shown.state, "draft")

@@ -121,15 +121,15 @@ class TableTest(PanelTest):
         self.scans.ui.removeButton.click()
         self.settle()
         self.assertEqual(len(self.rows()), 5)
-        self.assertTrue((self.folder / "scan 5.nrrd").is_file())
+        self.assertTrue((self.study.folder.parent / "scan 5.nrrd").is_file())
 
     def test_volumes_of_the_scene_join_with_what_is_painted_on_them(self):
-        from MMGLLib import nodes
+        from MMGLLib import results
 
         one, other = volume_of(name="Open: one"), volume_of(name="Open two", seed=2)
         labelmap = np.zeros(slicer.util.arrayFromVolume(one).shape, np.uint8)
         labelmap[2:5, 3:8, 3:8] = 1
-        nodes.new_segmentation(one, labelmap, STRUCTURES[:1], "painted")
+        results.new_segmentation(one, labelmap, STRUCTURES[:1], "painted")
         self.scans.ui.addSlicerButton.click()
         listed = self.scans.ui.sourceList
         self.assertEqual([listed.item(i).text() for i in range(listed.count)], ["Open: one", "Open two"])
@@ -138,7 +138,7 @@ class TableTest(PanelTest):
         for i in range(2):
             listed.item(i).setCheckState(qt.Qt.Checked)
         self.scans.ui.addTickedButton.click()
-        self.until(lambda: not self.scans._adding, "the scans")
+        self.until(lambda: not self.scans._adding and self.scans._joining is None, "the scans")
         self.settle()
         study = Study.open(self.study.folder)
         self.assertIsNotNone(study.case("Open_ one").label)
@@ -201,7 +201,7 @@ class FindingTest(PanelTest):
         self.assertEqual(set(study.case("m1").label.meanings.values()), {study.structure("Left ventricle").id})
 
     def test_a_scan_that_cannot_be_read_is_left_out_at_a_click(self):
-        (self.folder / "scan 1.nrrd").write_bytes(b"NRRD0004\nbroken")
+        (self.study.folder.parent / "scan 1.nrrd").write_bytes(b"NRRD0004\nbroken")
         self.open()
         row = next(row for row in self.rows() if row[0] == "scan 1")
         self.assertIn("⚠", row[3])
@@ -213,7 +213,7 @@ class FindingTest(PanelTest):
         self.assertNotIn("marked", self.ui.statusLabel.text)
 
     def test_a_duplicate_is_taken_out_and_a_skipped_finding_stays_away(self):
-        shutil.copy(self.folder / "scan 4.nrrd", self.folder / "scan 5.nrrd")
+        shutil.copy(self.study.folder.parent / "scan 4.nrrd", self.study.folder.parent / "scan 5.nrrd")
         self.open()
         found = self.desk.open_findings()
         index = [f["key"] for f in found].index("check.duplicate")
@@ -231,7 +231,7 @@ class FindingTest(PanelTest):
 
         self.open()
         (self.folder / "elsewhere").mkdir()
-        for file in [*self.folder.glob("scan *.nrrd")]:
+        for file in [*self.study.folder.parent.glob("scan *.nrrd")]:
             file.rename(self.folder / "elsewhere" / file.name)
         self.desk.survey()
         self.settle()

@@ -137,7 +137,10 @@ class TrainingTest(BenchTest):
             patch.start()
             self.addCleanup(patch.stop)
         shutil.copytree(template(), self.folder / "data")
-        self.study = Study.open(self.folder / "data" / STUDY)
+        document = self.folder / "data" / STUDY / "study.json"
+        text = document.read_text(encoding="utf-8").replace(template().as_posix(), (self.folder / "data").as_posix())
+        document.write_text(text, encoding="utf-8")  # its scans lie beside the study, not in it
+        self.study = Study.open(document.parent)
         self.addCleanup(self._end_all)
 
     def until(self, condition, what: str, seconds: float = 600.0) -> None:

@@ -76,7 +76,8 @@ def tell_verdict(
 
     Of a training that was stopped only what is known already is said, because whoever stopped it waits.
     """
-    findings = judge(study.structures, trained.rows, prepared) + _seen(study, run)
+    seen = _seen(study, run)
+    findings = judge(study.structures, trained.rows, prepared) + seen
     use = run.folder.name if finished else ""
     if finished:
         findings += self_check(trained.network, prepared, trained.plan, len(study.structures), trained.device)
