@@ -86,10 +86,12 @@ WORDS: dict[str, str] = {
         "No labelled patient is held out, so how good the model is will not be known. Choose some to check with."
     ),
     "slicer.unknown_segment": (
-        "'{name}' ({voxels} {voxels:voxel|voxels}) is not in your list of structures, so it cannot be learned yet. Say what it is."
+        "'{name}' ({voxels} {voxels:voxel|voxels}) is not in your list of structures, so it cannot be learned yet. Say "
+        "what it is."
     ),
     "slicer.unnamed_value": (
-        "What is painted with number {value} in {path} ({voxels} {voxels:voxel|voxels}) has no name. Say which structure it is."
+        "What is painted with number {value} in {path} ({voxels} {voxels:voxel|voxels}) has no name. Say which "
+        "structure it is."
     ),
     "slicer.no_draft": "No segmentation is chosen as a draft. Load one, or choose one from the list.",
     # training
