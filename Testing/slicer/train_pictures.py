@@ -2,7 +2,8 @@
 
 python Testing/slicer/train_pictures.py FOLDER [SCANS]
 
-SCANS is a folder with scans and labels; without it the sample is made.
+SCANS is a folder with scans and labels; without it the sample is made. The training is a real one, of a minute or two.
+``train.png`` and ``training.png`` in FOLDER are those of ``Resources``; beside them lies each step.
 """
 
 import sys
@@ -20,14 +21,14 @@ from bench import popups
 from bench.pictures import SliceView, of_widget, save
 from panels import open_module
 
-WIDTH = 480
+WIDTH, STEPS = 480, 90
 
 
 class Day:
     """The panel, and the pictures taken of it."""
 
     def __init__(self, folder: Path) -> None:
-        self.folder, self.states = folder, []
+        self.folder, self.states = folder, {}
         self.widget = open_module("MMGLTrain")
         self.panel, self.ui, self.desk = self.widget.panel, self.widget.panel.ui, self.widget.panel.desk
         self.sections = self.panel.sections
@@ -44,8 +45,8 @@ class Day:
 
     def picture(self, name: str) -> None:
         """Take a picture of the panel."""
-        self.states.append(of_widget(self.panel.form, WIDTH))
-        save(self.folder / f"train {len(self.states)} {name}.png", self.states[-1])
+        self.states[name] = of_widget(self.panel.form, WIDTH)
+        save(self.folder / f"train {len(self.states)} {name}.png", self.states[name])
         print(f"{name}: {self.ui.statusLabel.text}")
 
     def paint(self, name: str, box) -> None:
@@ -58,6 +59,29 @@ class Day:
         mask = np.zeros(slicer.util.arrayFromVolume(shown.volume).shape, np.uint8)
         mask[box] = 1
         slicer.util.updateSegmentBinaryLabelmapFromArray(mask, shown.segmentation, identity, shown.volume)
+
+    def together(self, file: str, *names: str) -> None:
+        """Put some pictures side by side."""
+        height = max(self.states[name].shape[0] for name in names)
+        pictures = [self.states[name] for name in names]
+        edge = [((0, height - len(picture)), (0, 12), (0, 0)) for picture in pictures]
+        save(self.folder / file, *(np.pad(p, e, constant_values=255) for p, e in zip(pictures, edge, strict=True)))
+
+    def train(self) -> None:
+        """Train for a moment, and look at what came of it."""
+        section, begin = self.sections["train"], self.widget.logic.startTraining
+        briefly = mock.patch.object(self.widget.logic, "startTraining", lambda *a, **n: begin(*a, **n, steps=STEPS))
+        with briefly:
+            section.ui.trainButton.click()
+        while section.busy and section.training.look.status.get("share", 0) < 0.7:
+            self.wait()
+        self.picture("training")
+        while section.busy:
+            self.wait()
+        self.wait()
+        self.picture("done")
+        self.panel.turn_to("models")
+        self.picture("models")
 
     def label(self) -> None:
         """Label a case with a name that is not in the list, on some slices only."""
@@ -110,6 +134,10 @@ def main(folder: Path, scans: str = "") -> None:
             day.picture("train")
             day.ui.advancedSection.collapsed = False
             day.picture("advanced")
+            day.ui.advancedSection.collapsed = True
+            day.train()
+            day.together("train.png", "welcome", "scans", "which structure", "train")
+            day.together("training.png", "training", "done", "models")
             day.widget.cleanup()
 
 

@@ -18,7 +18,7 @@ SCANS, STEPS = 3, 30
 PHANTOMS = """
 import sys
 from pathlib import Path
-from mmgl.demo.demo import _write_scan
+from mmgl.demo.hearts import _write_scan
 from mmgl.demo.phantom import heart_phantom
 from mmgl.imaging.segmentation_files import write_segmentation
 folder = Path(sys.argv[1])
