@@ -210,6 +210,8 @@ class Panel:
             self.ui.statusLabel.text = _("Look around; nothing can be changed now.")
         elif errands.busy in ("add", "sample"):
             self.ui.statusLabel.text = _("Wait a moment, or keep working in Slicer.")
+        elif self.sections["train"].busy and self.ui.labelsSection.collapsed:
+            self.ui.statusLabel.text = self.sections["train"].next_step()
         else:
             self.ui.statusLabel.text = self._next()[1] or _("All is done. Add scans, or train again, at any time.")
 

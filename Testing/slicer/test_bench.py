@@ -101,7 +101,7 @@ class StrictnessTest(BenchTest):
         from bench import faults
 
         def busy():
-            end = time.thread_time() + 1.5 * faults.LIMIT * faults.slowness()
+            end = time.thread_time() + 1.5 * faults.MARGIN * faults.LIMIT * faults.slowness()
             while time.thread_time() < end:
                 pass
 

@@ -47,7 +47,7 @@ MISTAKES = {
     "an enum compared to a number": (ADVANCED, "== qt.Qt.Checked", "== 2"),
     "a signal of a list with other arguments": (ADVANCED, "itemChanged(QListWidgetItem*)", "itemChanged(int)"),
     "a process started to name the system": (MESSAGE, "versions, SYSTEM,", "versions, platform.platform(),"),
-    "a look at doubt that blocks": (DOUBT, "        yield\n", "        yield [i * i for i in range(5 * 10**6)]\n"),
+    "a look at doubt that blocks": (DOUBT, "        yield\n", "        yield [i * i for i in range(3 * 10**7)]\n"),
     "doubt left over the slices": (RESULT, "self.overlay.hide()\n            self.overlay =", "self.overlay ="),
     "a menu that is not connected": (PANEL, '("triggered()", self.onAddStudy)', '("trigered()", self.onAddStudy)'),
     "the end of the application not heard": (MODULE, 'slicer.app.connect("aboutToQuit()", self.cleanup)', "pass"),

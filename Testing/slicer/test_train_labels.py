@@ -67,7 +67,7 @@ class PaintTest(LabelsTest):
         self.assertEqual(shown.state, "done")
 
     def test_done_saves_the_label_in_the_study_and_says_what_it_holds(self):
-        original = (self.folder / "scan 4.nrrd").read_bytes()
+        original = (self.study.folder.parent / "scan 4.nrrd").read_bytes()
         self.paint("Left ventricle", BOX)
         self.done()
         label = self.label()
@@ -77,7 +77,7 @@ class PaintTest(LabelsTest):
         self.assertEqual(int((painted.layers[0] > 0).sum()), 3 * 6 * 6)
         self.assertIn("Left ventricle 3 slices, Myocard (ä/ß) not labelled", self.labels.ui.chipLabel.text)
         self.assertEqual(self.labels.shown.state, "done")
-        self.assertEqual((self.folder / "scan 4.nrrd").read_bytes(), original)
+        self.assertEqual((self.study.folder.parent / "scan 4.nrrd").read_bytes(), original)
         self.assertEqual(list((self.study.folder / "labels" / "new").iterdir()), [])
 
     def test_nothing_painted_is_told(self):

@@ -200,6 +200,8 @@ class Job:
 
     def _lost(self, status: Mapping[str, Any]) -> Look:
         """Return what can be said of a process that ended without a word."""
+        if self._process is not None:
+            self._exit = self._process.poll()  # it may have ended since it was asked
         return last_look({**status, "state": "running"}, self._exit)
 
 
