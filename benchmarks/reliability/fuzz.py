@@ -13,6 +13,7 @@ ends with status 1 if there are any.
 from __future__ import annotations
 
 import argparse
+import copy
 import hashlib
 import json
 import multiprocessing
@@ -231,7 +232,7 @@ def _odd_json(value: Any, chance: random.Random) -> Any:
         elif what == 1 and isinstance(holder[key], list):
             holder[key] *= 50
         else:
-            holder[key] = chance.choice([*ODD, *OTHERS])
+            holder[key] = copy.deepcopy(chance.choice([*ODD, *OTHERS]))
         if "all" not in value:
             return None
     return value["all"]
