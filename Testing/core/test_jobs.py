@@ -111,6 +111,17 @@ def test_a_partial_line_is_passed_over_and_what_follows_is_read(start):
     assert look.state == "finished"
 
 
+@posix
+def test_a_process_of_ours_is_over_only_when_its_exit_status_is_there(start, monkeypatch):
+    job = start("patient")
+    until(lambda: job.look().state == "running")
+    monkeypatch.setattr(job_module, "is_there", lambda told: False)  # as the system's list is for a moment at its end
+    assert job.look().state == "running"
+    os.kill(read_status(job.folder)["pid"], 9)
+    _, look = over(job)
+    assert (look.state, look.key) == ("lost", "job.memory")
+
+
 def test_a_program_that_cannot_start_leaves_its_last_words(start):
     job = start("broken")
     _, look = over(job)

@@ -121,19 +121,17 @@ class Job:
     def look(self, quiet: float = QUIET) -> Look:
         """Return how the job is now."""
         launch, status = self._launch(), read_status(self.folder)
-        if self._process is not None:
-            self._exit = self._process.poll()  # first of all: a child that ended is a zombie until it is asked
         if status.get("beat", 0.0) < launch.get("begun", 0.0):
             status = {}  # of an earlier process in this folder
         if not status:
             if not launch:
                 return Look("new")
-            if self._exit is None and is_there(launch):
+            if self._lives(launch):
                 return Look("starting")
             return Look("finished") if self._exit == 0 else self._lost(launch)  # a command that keeps no record
         if status.get("state") != "running":
             return last_look(status)
-        if not is_there(status):
+        if not self._lives(status):
             again = read_status(self.folder)  # it may have said its last word in between
             return self._lost(status) if again.get("state") == "running" else self.look(quiet)
         if silence(status) > quiet:
@@ -198,10 +196,17 @@ class Job:
                 return launch
         return {}
 
+    def _lives(self, told: dict[str, Any]) -> bool:
+        """Return whether the process lives that left this word of itself."""
+        if self._process is None:
+            return self._exit is None and is_there(told)
+        self._exit = self._process.poll()
+        if told["pid"] == self._process.pid:
+            return self._exit is None  # the system's list shows it as ended before its exit status can be had
+        return is_there(told)
+
     def _lost(self, status: Mapping[str, Any]) -> Look:
         """Return what can be said of a process that ended without a word."""
-        if self._process is not None:
-            self._exit = self._process.poll()  # it may have ended since it was asked
         return last_look({**status, "state": "running"}, self._exit)
 
 
