@@ -1,9 +1,10 @@
 """Several processes that train one model together, on the graphics cards of one computer or of many.
 
-Every process draws the same batch from the same generator. The networks, which are nearly all of the work, run on a
-part of it in each process (``divided``), and the losses see what came out of all of them: pairs, negatives and sums
-over the batch are those of one process. So the same global batch gives the same training, whatever the method, up to
-the order in which numbers are added. Weights stay equal because they start equal and take equal steps.
+Every process draws the same batch from the same generator. Augmentation (``shared``) and the networks (``divided``),
+which are nearly all of the work, run on a part of it in each process, and the losses see what came out of all of them:
+pairs, negatives and sums over the batch are those of one process. So the same global batch gives the same training,
+whatever the method, up to the order in which numbers are added. Weights stay equal because they start equal and take
+equal steps.
 
 Process 0 leads: it alone writes, checks, watches the time, and decides. Where there is only one process, as nearly
 always, every function here gives back what it got.
@@ -30,6 +31,7 @@ PATIENCE = datetime.timedelta(days=2)
 """The others wait this long while process 0 prepares scans or checks; one that died is noticed at once."""
 
 _parts: list[tuple[int, ...]] = []  # how many slices each process has, while ``divided`` is at work
+_alone: list[bool] = []  # not empty while this process only does as if the others were there
 
 
 @contextmanager
@@ -70,6 +72,19 @@ def rank() -> int:
     return dist.get_rank() if world() > 1 else 0
 
 
+@contextmanager
+def alone() -> Iterator[None]:
+    """Do as if the others were there and had come to the same as this process, and say nothing to them.
+
+    A step takes the memory of a real one, and when it is too small, nobody waits for an answer that will not come.
+    """
+    _alone.append(True)
+    try:
+        yield
+    finally:
+        _alone.pop()
+
+
 def divided(function: Callable[[Tensor], Maps], slices: Tensor) -> Maps:
     """Return what ``function`` makes of slices: each process works on its part of them and gets all of the result.
 
@@ -98,6 +113,20 @@ def divided(function: Callable[[Tensor], Maps], slices: Tensor) -> Maps:
     return type(found)(_gathered(maps, sizes) for maps in found)
 
 
+def shared(function: Callable[[slice], list[Tensor]], count: int) -> list[Tensor]:
+    """Return what ``function`` makes of the slices 0 to ``count``: each process works on its part and gets all.
+
+    Args:
+        function: treats slices one by one, gives a row for each of them, and needs no gradient. It does all of them
+            where they are fewer than the processes.
+    """
+    if count < world() or world() == 1:
+        return function(slice(0, count))
+    sizes = tuple(len(part) for part in torch.arange(count).tensor_split(world()))
+    start = sum(sizes[: rank()])
+    return [_gathered(rows, sizes) for rows in function(slice(start, start + sizes[rank()]))]
+
+
 def drawn(draw: Callable[[int], Tensor], count: int) -> Tensor:
     """Return ``draw(count)``, random numbers for rows; inside ``divided``, the part that one process would have drawn.
 
@@ -117,7 +146,8 @@ def average_gradients(parameters: Iterable[torch.nn.Parameter]) -> None:
         return
     gradients = [p.grad for p in parameters if p.grad is not None]
     flat = torch.cat([gradient.flatten() for gradient in gradients])
-    _call(dist.all_reduce, flat)
+    if not _alone:
+        _call(dist.all_reduce, flat)
     flat /= world()
     for gradient, mean in zip(gradients, torch.split(flat, [g.numel() for g in gradients]), strict=True):
         gradient.copy_(mean.view_as(gradient))
@@ -196,6 +226,8 @@ def _gathered(own: Tensor, slices: tuple[int, ...]) -> Tensor:
 def _all(own: Tensor) -> list[Tensor]:
     """Return the tensors of all processes, of one shape; as bytes, because not every backend knows every number."""
     own = own.detach().contiguous()
+    if _alone:
+        return [own.clone() for _ in range(world())]
     received = [torch.empty_like(own) for _ in range(world())]
     _call(dist.all_gather, [one.view(torch.uint8) for one in received], own.view(torch.uint8))
     return received

@@ -8,6 +8,7 @@ import time
 from pathlib import Path
 
 import pytest
+import rank_memory
 import torch
 from phantoms import ball_study
 from rank_worker import learn
@@ -18,6 +19,7 @@ from mmgl import ranks
 from mmgl.inference.predictor import Predictor
 from mmgl.jobs import Job
 from mmgl.messages import MMGLError
+from mmgl.model import read_card
 from mmgl.training.train import resume
 
 HERE = Path(__file__).resolve().parent
@@ -83,17 +85,16 @@ def test_more_processes_than_slices_are_refused(monkeypatch):
     assert caught.value.key == "ranks.batch"
 
 
-def started(*arguments):
-    """Start a training as two processes, as torchrun does, and return them."""
+def started(*command):
+    """Start Python twice with a command line, as torchrun does, and return the processes."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = str(free.getsockname()[1])
     common = {"WORLD_SIZE": "2", "LOCAL_WORLD_SIZE": "2", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port}
     common |= {"TORCHELASTIC_RUN_ID": "test", "PYTHONPATH": str(HERE.parents[1]), "OMP_NUM_THREADS": "1"}
-    command = [sys.executable, "-m", "mmgl", "train", *map(str, arguments), "--device", "cpu"]
     return [
         subprocess.Popen(
-            command,
+            [sys.executable, *map(str, command)],
             env={**os.environ, **common, "RANK": str(i), "LOCAL_RANK": str(i)},
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
@@ -116,7 +117,8 @@ def once_it_trains(job, processes):
 def test_one_writes_and_a_lost_one_ends_all_with_words_and_one_alone_can_go_on(tmp_path):
     study = ball_study(tmp_path, labelled=1, unlabelled=1, checks=0)
     job = Job(study.folder / "runs" / "long")
-    leader, helper = started(study.folder, "--method", "supervised", "--steps", 100000, "--name", "long")
+    options = ("--method", "supervised", "--steps", 100000, "--name", "long", "--device", "cpu")
+    leader, helper = started("-m", "mmgl", "train", study.folder, *options)
     once_it_trains(job, (leader, helper))
     helper.kill()
     assert "Learning to segment" not in helper.communicate()[0]
@@ -128,3 +130,14 @@ def test_one_writes_and_a_lost_one_ends_all_with_words_and_one_alone_can_go_on(t
         resume(study, "long", device="cpu", on_event=trains.append, stop=lambda: trains[-1]["event"] == "step")
     assert caught.value.key == "run.stopped"
     assert Predictor(caught.value.parameters["model"]).segment(study.read_scan(study.cases[0])).shape == (16, 40, 36)
+
+
+def test_where_the_memory_of_one_is_too_small_all_begin_anew_with_less(tmp_path):
+    study = ball_study(tmp_path, labelled=1, unlabelled=1, checks=0)
+    processes = started(HERE / "rank_memory.py", study.folder)
+    words = [process.communicate()[0] for process in processes]
+    assert [process.returncode for process in processes] == [0, 0], words
+    events = Job(study.folder / "runs" / "together").poll()[0]
+    batches = [event["batch"] for event in events if event["event"] == "fits"]
+    assert batches[0] > rank_memory.FITS >= batches[-1] >= 2
+    assert read_card(study.folder / "models" / "together.mmgl").plan.batch == batches[-1]

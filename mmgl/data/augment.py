@@ -6,7 +6,7 @@ Parameters have one row for each slice, so a batch comes out exactly as its slic
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 import torch
 import torch.nn.functional as F
@@ -30,6 +30,10 @@ class Spatial:
     theta: Tensor
     elastic: Tensor
 
+    def __getitem__(self, part: slice) -> Spatial:
+        """Return that of some of the slices."""
+        return Spatial(self.theta[part], self.elastic[part])
+
 
 @dataclass(frozen=True)
 class Intensity:
@@ -49,6 +53,10 @@ class Intensity:
     noise: Tensor
     blur: Tensor
     seed: Tensor
+
+    def __getitem__(self, part: slice) -> Intensity:
+        """Return that of some of the slices."""
+        return Intensity(*(getattr(self, field.name)[part] for field in fields(self)))
 
 
 def sample_spatial(

@@ -14,17 +14,17 @@ from collections.abc import Iterable
 import torch
 from torch import Tensor, nn
 
-from mmgl.data.augment import apply_intensity, apply_spatial, sample_intensity
+from mmgl.data.augment import apply_intensity, sample_intensity
 from mmgl.data.mix import mix, sample_cutmix_boxes
 from mmgl.data.plan import Plan
 from mmgl.data.slices import SliceSampler
 from mmgl.losses.consistency import confident_labels
 from mmgl.losses.segmentation import deep_supervision
-from mmgl.methods.stage import Batch, Method, Stage, augmented, draw_spatial
+from mmgl.methods.stage import Batch, Method, Stage, augmented, draw_spatial, moved
 from mmgl.methods.supervised import Segmentation
 from mmgl.methods.teacher import AveragedTeacher
 from mmgl.networks.unet import UNet
-from mmgl.ranks import divided
+from mmgl.ranks import divided, shared
 
 DECAY = 0.99
 """Of the averaged teacher."""
@@ -70,8 +70,13 @@ class WeakToStrong(Stage):
         images, labels = augmented(slices.draw_labelled(count), self.plan, generator, device)
         drawn = slices.draw_unlabelled(count)
         spatial = draw_spatial(drawn, self.plan, generator)
-        weak, _ = apply_spatial(drawn.images.to(device), drawn.labels.to(device), spatial, side)
-        strong = apply_intensity(weak, sample_intensity(count, generator, strength=self.strength))
+        intensity = sample_intensity(count, generator, strength=self.strength)
+
+        def changed(part: slice) -> list[Tensor]:
+            weak, _ = moved(drawn, part, spatial, self.plan, device)
+            return [weak, apply_intensity(weak, intensity[part])]
+
+        weak, strong = shared(changed, count)
         boxes = sample_cutmix_boxes(count, (side, side), generator, area=self.area)
         partners = torch.randint(2 * count, (count,), generator=generator)
         copies = [copy.contiguous(memory_format=torch.channels_last) for copy in (weak, strong)]

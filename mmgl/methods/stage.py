@@ -12,6 +12,7 @@ from mmgl.data.augment import Spatial, apply_intensity, apply_spatial, sample_in
 from mmgl.data.plan import Plan
 from mmgl.data.slices import Slices, SliceSampler
 from mmgl.networks.unet import UNet
+from mmgl.ranks import shared
 
 
 @dataclass
@@ -103,9 +104,19 @@ def augmented(
     if spatial is None:
         spatial = draw_spatial(drawn, plan, generator)
     intensity = sample_intensity(count, generator)
-    images, labels = apply_spatial(drawn.images.to(device), drawn.labels.to(device), spatial, plan.slice_size)
-    images = apply_intensity(images, intensity)
+
+    def changed(part: slice) -> list[Tensor]:
+        images, labels = moved(drawn, part, spatial, plan, device)
+        return [apply_intensity(images, intensity[part]), labels]
+
+    images, labels = shared(changed, count)
     return images.contiguous(memory_format=torch.channels_last), labels
+
+
+def moved(drawn: Slices, part: slice, spatial: Spatial, plan: Plan, device: torch.device) -> tuple[Tensor, Tensor]:
+    """Return a part of drawn slices (n, C, H, W) and labels (n, H, W) in their new places, on the device."""
+    images, labels = drawn.images[part].to(device), drawn.labels[part].to(device)
+    return apply_spatial(images, labels, spatial[part], plan.slice_size)
 
 
 def draw_spatial(drawn: Slices, plan: Plan, generator: torch.Generator) -> Spatial:

@@ -14,17 +14,17 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from mmgl.data.augment import apply_intensity, apply_spatial, sample_intensity
+from mmgl.data.augment import apply_intensity, sample_intensity
 from mmgl.data.mix import mix, sample_cutmix_boxes
 from mmgl.data.plan import Plan
 from mmgl.data.slices import SliceSampler
 from mmgl.losses.consistency import confident_labels
 from mmgl.losses.cross_supervision import half_entropy_half_dice, squared_dice
 from mmgl.methods.semi_supervised import SemiSupervised
-from mmgl.methods.stage import Batch, Method, augmented, draw_spatial
+from mmgl.methods.stage import Batch, Method, augmented, draw_spatial, moved
 from mmgl.networks.perturb import dropout
 from mmgl.networks.unet import UNet
-from mmgl.ranks import divided
+from mmgl.ranks import divided, shared
 
 
 class WeakToStrong(SemiSupervised):
@@ -45,7 +45,8 @@ class WeakToStrong(SemiSupervised):
         weak = self.weak(slices, device)
         # one set of numbers after the other is drawn, so that each copy has its own
         intensities = [sample_intensity(count, generator, strength=self.strength) for _ in range(2)]
-        strong = [apply_intensity(weak, i).contiguous(memory_format=torch.channels_last) for i in intensities]
+        changed = shared(lambda part: [apply_intensity(weak[part], i[part]) for i in intensities], count)
+        strong = [copy.contiguous(memory_format=torch.channels_last) for copy in changed]
         size = (self.plan.slice_size, self.plan.slice_size)
         boxes = [sample_cutmix_boxes(count, size, generator) for _ in range(2)]
         seed = int(torch.randint(2**31, (), generator=generator))
@@ -55,8 +56,8 @@ class WeakToStrong(SemiSupervised):
         """Draw unlabelled slices and return a copy (N, C, H, W) that is moved and bent only."""
         drawn = slices.draw_unlabelled(self.labelled)
         spatial = draw_spatial(drawn, self.plan, slices.generator)
-        moved, _ = apply_spatial(drawn.images.to(device), drawn.labels.to(device), spatial, self.plan.slice_size)
-        return moved.contiguous(memory_format=torch.channels_last)
+        (weak,) = shared(lambda part: [moved(drawn, part, spatial, self.plan, device)[0]], self.labelled)
+        return weak.contiguous(memory_format=torch.channels_last)
 
     def loss(self, batch: Batch, progress: float) -> dict[str, Tensor]:
         generator = batch.generator()

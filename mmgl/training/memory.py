@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import json
 from collections.abc import Callable
 from dataclasses import replace
 from typing import TypeVar
@@ -12,7 +13,7 @@ import torch
 from mmgl.data.plan import Plan, fitting_batch
 from mmgl.device import bfloat16_pays, free_memory, is_lost, is_out_of_memory, whole_memory
 from mmgl.messages import MMGLError
-from mmgl.ranks import rank, world
+from mmgl.ranks import rank, told, world
 from mmgl.training.run import Run
 
 Result = TypeVar("Result")
@@ -23,6 +24,10 @@ SMALLEST_BATCH, GOOD_BATCH = 2, 8
 NARROW = 16
 
 GIGABYTE = 1e9
+
+
+class AllTooLargeError(MemoryError):
+    """The memory of one of several processes was too small, and all of them know."""
 
 
 def within_memory(
@@ -43,8 +48,8 @@ def within_memory(
         fixed_width: the weights that it begins with fit only the width of the plan.
 
     Raises:
-        MMGLError: ``memory.too_small`` when nothing is left to try, ``device.lost``, or ``ranks.memory`` where several
-            processes train together, which could not all begin anew.
+        MMGLError: ``memory.too_small`` when nothing is left to try, ``device.lost``, or ``ranks.memory`` where the
+            memory of one of several processes became too small on the way, and the others cannot know.
     """
     while True:
         run.write_config({**run.read_config(), "plan": plan.to_json()})
@@ -56,13 +61,14 @@ def within_memory(
                 raise MMGLError("device.lost", reason=str(error).splitlines()[0]) from error
             if not is_out_of_memory(error):
                 raise
-        if world() > 1:
+            all_know = isinstance(error, AllTooLargeError)
+        if world() > 1 and not all_know:
             raise MMGLError("ranks.memory", rank=rank())
         # outside of the handler, where no traceback holds on to the network and its memory any more
         gc.collect()
         if device.type == "cuda":
             torch.cuda.empty_cache()
-        plan, device = _smaller(plan, device, begun=fixed_width or run.has("last"))
+        plan, device = _of_the_first(*_smaller(plan, device, begun=fixed_width or run.has("last")))
 
 
 def in_use(device: torch.device) -> dict[str, float]:
@@ -80,14 +86,23 @@ def _smaller(plan: Plan, device: torch.device, *, begun: bool) -> tuple[Plan, to
     on_gpu = device.type == "cuda"
     if on_gpu and not begun and not plan.published and plan.batch <= GOOD_BATCH and plan.width > NARROW:
         return replace(plan, width=NARROW, batch=2 * plan.batch), device
-    if plan.batch > SMALLEST_BATCH:
-        return replace(plan, batch=max(SMALLEST_BATCH, plan.batch // 2)), device
+    smallest = max(SMALLEST_BATCH, world())
+    if plan.batch > smallest:
+        return replace(plan, batch=max(smallest, plan.batch // 2)), device
     free = free_memory(device)
     if not on_gpu:
         raise MMGLError("memory.too_small", free=f"{free / GIGABYTE:.1f}")
     processor = torch.device("cpu")
-    batch = fitting_batch(free_memory(processor), plan.width, plan.slice_size, on_gpu=False)
+    batch = max(smallest, fitting_batch(free_memory(processor), plan.width, plan.slice_size, on_gpu=False))
     return replace(plan, batch=batch, bfloat16=bfloat16_pays(processor)), processor
+
+
+def _of_the_first(plan: Plan, device: torch.device) -> tuple[Plan, torch.device]:
+    """Return what process 0 tries next: computers that train together may have different memories."""
+    if world() == 1:
+        return plan, device
+    chosen = json.loads(told(json.dumps([plan.to_json(), device.type])))
+    return Plan.from_json(chosen[0]), torch.device(chosen[1])
 
 
 def _facts(plan: Plan, device: torch.device) -> dict[str, object]:

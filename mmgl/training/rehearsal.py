@@ -7,8 +7,11 @@ from collections.abc import Callable, Sequence
 import torch
 
 from mmgl.data.slices import SliceSampler
+from mmgl.device import is_out_of_memory
 from mmgl.methods.stage import Method, Stage
 from mmgl.networks.unet import UNet
+from mmgl.ranks import alone, anybody, world
+from mmgl.training.memory import AllTooLargeError
 from mmgl.training.pace import Pace, now
 
 UNTIMED, TIMED = 1, 2
@@ -34,10 +37,13 @@ def rehearse(
         after: as many checks as what follows the last step takes time for.
 
     Raises:
-        RuntimeError, MemoryError: what the device raises when its memory is too small.
+        RuntimeError, MemoryError: what the device raises when its memory is too small; ``AllTooLargeError`` in every
+            process where that happened in one of several.
     """
     weights = {name: value.clone() for name, value in method.state_dict().items()}
     randomness = slices.generator.get_state()
+    if world() > 1:
+        _try_alone(stages, step)
     seconds = {}
     for stage in stages:
         for _ in range(UNTIMED):
@@ -52,6 +58,21 @@ def rehearse(
     method.load_state_dict(weights)
     slices.generator.set_state(randomness)
     return Pace(seconds, check_seconds, after)
+
+
+def _try_alone(stages: Sequence[Stage], step: Callable[[Stage], object]) -> None:
+    """Take a step of each stage without the others, who would wait for ever for one whose memory is too small."""
+    too_large = False
+    try:
+        with alone():
+            for stage in stages:
+                step(stage)
+    except (RuntimeError, MemoryError) as error:
+        if not is_out_of_memory(error):
+            raise
+        too_large = True
+    if anybody(too_large):
+        raise AllTooLargeError
 
 
 def _wait(method: Method) -> None:
