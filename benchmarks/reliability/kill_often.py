@@ -2,11 +2,12 @@
 
     python benchmarks/reliability/kill_often.py --kills 100 --work /tmp/killed
 
-A training of a small phantom runs in a process of its own and is killed (SIGKILL) after a random time, again and again
-until it comes to its end; then the next one begins, until there were enough kills. After every kill both checkpoints
-are read and the best one must not have become worse; every finished model must be, bit for bit, that of a training
-nobody interrupted. Checkpoints are written after every step instead of every minute, so that many kills hit the
-writing. Prints one JSON line at the end, and ends with status 1 at the first thing that is wrong. Needs fork.
+A training of a small phantom runs in a process of its own, which the kernel ends, as SIGKILL does, after a random time
+of the processor, whatever else the computer does; again and again until it comes to its end; then the next one begins,
+until there were enough kills. After every kill both checkpoints are read and the best one must not have become worse;
+every finished model must be, bit for bit, that of a training nobody interrupted. Checkpoints are written after every
+step instead of every minute, so that many kills hit the writing. Prints one JSON line at the end, and ends with status
+1 at the first thing that is wrong. Needs fork.
 """
 
 from __future__ import annotations
@@ -15,9 +16,10 @@ import argparse
 import json
 import multiprocessing
 import random
+import resource
+import signal
 import sys
 import time
-from multiprocessing.process import BaseProcess
 from pathlib import Path
 
 import numpy as np
@@ -43,8 +45,9 @@ def main() -> None:
     chance = random.Random(options.seed)
     study = _study(options.work)
     begun = time.monotonic()
-    _start(study, "whole", options.steps).join()
-    length = time.monotonic() - begun
+    _end(study, "whole", options.steps)
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    length = used.ru_utime + used.ru_stime
     reference = _model(study, "whole")
     kills: list[str] = []
     trainings = 0
@@ -52,14 +55,11 @@ def main() -> None:
         trainings += 1
         name = f"killed-{trainings}"
         while not is_complete(study / "runs" / name, study / "models" / f"{name}.mmgl"):
-            process = _start(study, name, options.steps)
-            process.join(chance.uniform(0, 0.6 * length))
-            if process.is_alive():
-                process.kill()
-                process.join()
+            code = _end(study, name, options.steps, chance.uniform(0.01, 0.6 * length))
+            if code == -signal.SIGPROF:
                 kills.append(_where(study / "runs" / name))
                 print(f"kill {len(kills)}: {name}, {kills[-1]}", flush=True)
-            elif process.exitcode:
+            elif code:
                 sys.exit(f"{name} failed: {Job(study / 'runs' / name).look().words}")
             _check_checkpoints(study / "runs" / name)
         _same(reference, _model(study, name), name)
@@ -98,14 +98,20 @@ def _study(folder: Path) -> Path:
     return study.folder
 
 
-def _start(study: Path, name: str, steps: int) -> BaseProcess:
-    """Start a training, or go on with it where it has begun."""
-    process = FORK.Process(target=_work, args=(study, name, steps))
+def _end(study: Path, name: str, steps: int, killed: float = 0.0) -> int | None:
+    """Start a training, or go on with it where it has begun; return its exit status when it is over.
+
+    Args:
+        killed: seconds of the processor after which it is ended; never at 0.
+    """
+    process = FORK.Process(target=_work, args=(study, name, steps, killed))
     process.start()
-    return process
+    process.join()
+    return process.exitcode
 
 
-def _work(folder: Path, name: str, steps: int) -> None:
+def _work(folder: Path, name: str, steps: int, killed: float) -> None:
+    signal.setitimer(signal.ITIMER_PROF, killed)  # nobody handles its signal, so that nothing can be tidied up
     study = Study.open(folder)
     if (folder / "runs" / name / "config.json").exists():
         resume(study, name, device="cpu")
