@@ -1,6 +1,7 @@
 """Several processes train as one: the same gradients and weights, one writer, and words when one of them ends."""
 
 import os
+import signal
 import socket
 import subprocess
 import sys
@@ -16,6 +17,7 @@ from safetensors.torch import load_file
 from test_slices import prepared
 
 from mmgl import ranks
+from mmgl.commands.train import _asked_to_stop
 from mmgl.inference.predictor import Predictor
 from mmgl.jobs import Job
 from mmgl.messages import MMGLError
@@ -83,6 +85,28 @@ def test_more_processes_than_slices_are_refused(monkeypatch):
     with pytest.raises(MMGLError) as caught:
         ranks.divided(lambda x: x, torch.zeros(2, 1))
     assert caught.value.key == "ranks.batch"
+
+
+@pytest.mark.parametrize("torchrun", [True, False])
+def test_torchrun_may_ask_to_stop_twice(monkeypatch, torchrun):
+    heard = []
+    monkeypatch.setenv("TORCHELASTIC_RUN_ID", "1")
+    if not torchrun:
+        monkeypatch.delenv("TORCHELASTIC_RUN_ID")
+    number = signal.SIGTERM if torchrun else signal.SIGINT
+    before = signal.signal(number, lambda *_: heard.append(1))
+    try:
+        with _asked_to_stop() as stop:
+            assert not stop()
+            signal.raise_signal(number)
+            assert stop()
+            assert not heard
+            signal.raise_signal(number)
+        assert len(heard) == (0 if torchrun else 1)
+        signal.raise_signal(number)
+        assert len(heard) == (1 if torchrun else 2)
+    finally:
+        signal.signal(number, before)
 
 
 def started(*command):

@@ -75,17 +75,20 @@ def _budget(options: argparse.Namespace) -> Budget:
 def _asked_to_stop() -> Iterator[Callable[[], bool]]:
     """Yield a question that is answered with yes after the first Ctrl-C; the second one is Python's own.
 
-    What torchrun and job schedulers send to their processes before they end them counts as Ctrl-C does.
+    What torchrun and job schedulers send to their processes before they end them counts as Ctrl-C does, as often as it
+    comes: a scheduler tells both torchrun and its processes, and torchrun tells them again.
     """
     asked: list[int] = []
-    heard = [signal.SIGINT] + [signal.SIGTERM] * ("TORCHELASTIC_RUN_ID" in os.environ)
+    torchrun = "TORCHELASTIC_RUN_ID" in os.environ
+    heard = [signal.SIGINT] + [signal.SIGTERM] * torchrun
     if threading.current_thread() is not threading.main_thread():
         heard = []
     before = {number: signal.getsignal(number) for number in heard}
 
     def note(number: int, frame: object) -> None:
         asked.append(number)
-        signal.signal(number, before[signal.Signals(number)])
+        if not torchrun:
+            signal.signal(number, before[signal.Signals(number)])
 
     for number in heard:
         signal.signal(number, note)
