@@ -50,8 +50,10 @@ def awake() -> Iterator[bool]:
     """
     if sys.platform == "win32":
         continuous, system_required = 0x80000000, 0x00000001
-        yield bool(ctypes.windll.kernel32.SetThreadExecutionState(continuous | system_required))
-        ctypes.windll.kernel32.SetThreadExecutionState(continuous)
+        try:
+            yield bool(ctypes.windll.kernel32.SetThreadExecutionState(continuous | system_required))
+        finally:
+            ctypes.windll.kernel32.SetThreadExecutionState(continuous)
         return
     command = _keeper()
     if command is None:

@@ -1,8 +1,10 @@
 """A process that works for hours: it stands back, and keeps the computer awake only while it works."""
 
+import ctypes
 import os
 import subprocess
 import sys
+from types import SimpleNamespace
 
 import pytest
 
@@ -45,6 +47,48 @@ def test_where_nobody_can_be_asked_it_works_all_the_same(monkeypatch):
     monkeypatch.setattr(manners, "_keeper", lambda: None)
     with manners.awake() as asked:
         assert not asked
+
+
+@pytest.fixture
+def windows(monkeypatch):
+    """Pretend to be Windows, and return what it is asked for."""
+    import torch  # noqa: F401  # while this is still the system that it was built for
+
+    asked = []
+
+    def process():
+        return 7
+
+    kernel = SimpleNamespace(
+        GetCurrentProcess=process,
+        SetPriorityClass=lambda handle, priority: asked.append((handle.value, priority)),
+        SetThreadExecutionState=lambda flags: asked.append(flags) or 1,
+    )
+    monkeypatch.setattr(ctypes, "windll", SimpleNamespace(kernel32=kernel), raising=False)
+    monkeypatch.setattr(manners, "usable_cores", lambda: 1)
+    monkeypatch.setattr(sys, "platform", "win32")
+    return asked
+
+
+def test_windows_lowers_the_priority_of_this_process(windows):
+    manners.stand_back()
+    assert windows == [(7, 0x4000)]
+
+
+def test_windows_may_sleep_again_whatever_happened(windows):
+    def work():
+        with manners.awake() as asked:
+            assert asked
+            raise KeyError
+
+    pytest.raises(KeyError, work)
+    assert windows == [0x80000001, 0x80000000]
+
+
+def test_a_mac_stays_awake_as_long_as_this_process_lives(monkeypatch):
+    monkeypatch.setattr(sys, "platform", "darwin")
+    monkeypatch.setattr(manners.shutil, "which", lambda name: f"/usr/bin/{name}")
+    assert manners._keeper() == ["caffeinate", "-i", "-w", str(os.getpid())]
 
 
 def test_cores():

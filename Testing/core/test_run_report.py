@@ -13,6 +13,7 @@ from mmgl.data.plan import Normalisation, Plan
 from mmgl.messages import MMGLError
 from mmgl.methods import METHODS
 from mmgl.methods.papers import PAPERS
+from mmgl.model import read_model
 from mmgl.report.png import png_bytes
 from mmgl.report.run_facts import RunFacts, thinned
 from mmgl.report.run_report import write_run_report
@@ -155,6 +156,28 @@ def test_the_report_lies_beside_the_model_and_names_no_case(trained, capsys):
     assert main(["report", str(study.folder), "--name", "short", "--output", str(model)]) == 1
     assert "nothing is ever overwritten" in capsys.readouterr().err
     assert main(["report", str(study.folder), "--name", "typo"]) == 1
+
+
+def test_a_model_that_was_not_written_any_more_is_written_by_going_on(trained, monkeypatch):
+    study, short = trained
+
+    class KilledError(Exception):
+        pass
+
+    def killed(*arguments, **more):
+        raise KilledError
+
+    with monkeypatch.context() as patch:
+        patch.setattr(ending, "write_model", killed)
+        with pytest.raises(KilledError):
+            train(study, method="supervised", budget=Budget(steps=1), device="cpu", name="unwritten")
+    assert not (study.folder / "models" / "unwritten.mmgl").exists()
+    told = []
+    gone_on = resume(study, "unwritten", device="cpu", on_event=told.append)
+    assert not {"stage", "step"} & {event["event"] for event in told}
+    first, second = read_model(short)[1], read_model(gone_on)[1]
+    assert first.keys() == second.keys()
+    assert all(np.array_equal(first[key], second[key]) for key in first)
 
 
 @pytest.mark.parametrize("step", ["tell_verdict", "tell_report"])

@@ -210,6 +210,22 @@ def test_minutes_become_steps_and_are_kept(tmp_path):
     assert training[-1] - training[0] < 40  # 6 s asked for; a shared machine may be slower than when it was timed
 
 
+def test_a_long_stage_shows_what_it_finds_between_its_checks(tmp_path, monkeypatch):
+    study, weights = ball_study(tmp_path), []
+    monkeypatch.setattr("mmgl.training.loop.CHECKS", 1)
+    for name, seconds, shown in (("often", 0.0, [1, 2, 3]), ("seldom", 1e9, [3])):
+        monkeypatch.setattr("mmgl.training.loop.SHOW_SECONDS", seconds)
+        events = []
+        model = train(
+            study, method="supervised", budget=Budget(steps=3), device="cpu", name=name, on_event=events.append
+        )
+        files = [event["file"] for event in events if event["event"] == "preview"]
+        assert files == [f"previews/segmentation-{step:07d}.png" for step in shown]
+        assert [event["step"] for event in events if event["event"] == "check"] == [3]
+        weights.append(read_model(model)[1])
+    assert all(np.array_equal(weights[0][k], weights[1][k]) for k in weights[0])
+
+
 def test_without_check_cases_the_last_network_is_kept(tmp_path):
     study = ball_study(tmp_path, checks=0)
     model = train(study, method="supervised", budget=Budget(steps=4), device="cpu")

@@ -106,6 +106,11 @@ class Checker:
             self._run.save("best", network.state_dict(), state)
         self._run.tell("check", stage=stage, step=step, steps=steps, dice=[finite(d) for d in scores])
 
+    def show(self, network: UNet, stage: str, step: int) -> None:
+        """Leave a picture of what the network finds now, without a check."""
+        if not rank():
+            self._show(find_shown(network, self._shown, self._plan, self._device), stage, step)
+
     def _show(self, found: Tensor, stage: str, step: int) -> None:
         """Write the preview of what was found (y, x) in the shown slice."""
         if rank():

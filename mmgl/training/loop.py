@@ -29,6 +29,7 @@ LARGEST_GRADIENT = 1.0
 TELL_SECONDS = 0.5
 REPLAN_SECONDS = 10.0
 SAVE_SECONDS = 60.0
+SHOW_SECONDS = 240.0
 
 
 class Trainer:
@@ -125,16 +126,25 @@ class Trainer:
             if self._clock.due("replan", REPLAN_SECONDS):
                 schedule = self._schedule(number, step, budget)
             schedule = self._agreed(stage, schedule)
-            if stage.segments and schedule.check_due(step):
-                begun = time.monotonic()
-                self.checker.check(self.method.network, stage.name, step, schedule.steps)
-                self.pace.checked(time.monotonic() - begun)
+            if stage.segments:
+                self._look(stage, step, schedule)
             stopped = anybody(self.stop())
             if stopped or self._clock.due("save", SAVE_SECONDS):
                 self._save(number, step, optimiser)
             if stopped:
                 return False
         return True
+
+    def _look(self, stage: Stage, step: int, schedule: Schedule) -> None:
+        """Check the network where that is due; in a long stage at least show now and then what it finds."""
+        begun = time.monotonic()
+        if schedule.check_due(step):
+            self.checker.check(self.method.network, stage.name, step, schedule.steps)
+            self.pace.checked(time.monotonic() - begun)
+            self._clock.due("show", 0.0)
+        elif self._clock.due("show", SHOW_SECONDS):
+            self.checker.show(self.method.network, stage.name, step)
+            self.pace.paused(time.monotonic() - begun)
 
     def _schedule(self, number: int, step: int, budget: Budget) -> Schedule:
         """Return the schedule of a stage as it is, or as it must be to end in time where the budget is in time."""

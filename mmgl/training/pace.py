@@ -72,6 +72,10 @@ class Pace:
     def checked(self, seconds: float) -> None:
         """Take a check of so many seconds into account, which no step is to pay for."""
         self._check = seconds
+        self.paused(seconds)
+
+    def paused(self, seconds: float) -> None:
+        """Leave out so many seconds in which something else was done."""
         self._mark += seconds
 
     def schedule(self, stage: Stage, seconds: float) -> Schedule:
