@@ -81,7 +81,8 @@ def test_windows_may_sleep_again_whatever_happened(windows):
             assert asked
             raise KeyError
 
-    pytest.raises(KeyError, work)
+    with pytest.raises(KeyError):
+        work()
     assert windows == [0x80000001, 0x80000000]
 
 
