@@ -19,7 +19,8 @@ from MMGLLib.worker import Request
 class Segmenting(Run):
     """Segments a volume node with a model, without waiting.
 
-    The event ``done`` has ``node``, ``empty`` (names of structures that were not found), ``check`` (names of those to
+    The event ``fit`` comes before the work, where there is something to tell: ``told`` (what may spoil the result, in
+    words). ``done`` has ``node``, ``empty`` (names of structures that were not found), ``check`` (names of those to
     look at twice) and ``told`` (what may spoil the result or was changed in it, in words).
 
     Args:
@@ -75,7 +76,12 @@ class Segmenting(Run):
 
     def work(self) -> Generator[None, None, Event]:
         """Wait for the result, and make the nodes that show it."""
-        yield from followed(self._request, self.tell)
+        said = False
+        for _ in followed(self._request, self.tell):
+            if self._request.fit and not said:
+                self.tell({"event": "fit", "told": [finding.words for finding in self._request.fit]})
+                said = True
+            yield
         self.details = self._request.details()
         labelmap, request = self._request.result(), self._request
         self._require_scan()

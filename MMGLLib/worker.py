@@ -108,8 +108,8 @@ class Request:
 
     @property
     def fit(self) -> list[Finding]:
-        """What may spoil the result, as the scan is unlike those the model learned from."""
-        return [Finding(told["key"], told["parameters"]) for told in self._found().fit]
+        """What may spoil the result, as the scan is unlike those of the model; known before the work begins."""
+        return [Finding(told["key"], told["parameters"]) for told in self._order.fit or []]
 
     @property
     def findings(self) -> list[Finding]:
@@ -144,6 +144,11 @@ def prepare(model: Path, device: str = "auto") -> None:
         _worker.prepare(Path(model), device)
 
 
+def rest() -> None:
+    """Do not go on with loading a model that is not needed soon: the user does something else."""
+    _worker.rest()
+
+
 def close() -> None:
     """End the process and all requests: the module is unloaded, or the application ends."""
     _worker.close()
@@ -175,4 +180,4 @@ def environment() -> dict[str, str]:
 _worker = Worker(lambda: command(), lambda: environment())
 atexit.register(close)
 
-__all__ = ["Request", "close", "command", "environment", "prepare"]
+__all__ = ["Request", "close", "command", "environment", "prepare", "rest"]

@@ -113,7 +113,13 @@ class MMGLSegmentWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
 
     def enter(self):
         """Show what the scene has now."""
+        self.panel.here = True
         self.panel.follow(self.logic.getParameterNode())
+
+    def exit(self):
+        """Begin nothing while the user is elsewhere."""
+        if self.panel is not None:
+            self.panel.leave()
 
     def onSceneStartClose(self, caller, event):
         """Let go of all nodes before they vanish."""

@@ -74,7 +74,7 @@ def _add_segment(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
 
 def _add_worker(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     worker = commands.add_parser("worker")  # without help it is not listed: programs start it, not people
-    worker.add_argument("folder", type=Path)
+    worker.add_argument("folders", type=Path, nargs="+")
     worker.add_argument("--idle", type=float, required=True)
     worker.set_defaults(command="worker")
 

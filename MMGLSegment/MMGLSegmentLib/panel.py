@@ -32,6 +32,7 @@ class Panel:
         self.form, self.logic = form, logic
         self.ui = slicer.util.childWidgetVariables(form)
         self.parameters = self.run = self._links = self._answer = None
+        self.here = False
         self.message = Question(self.ui, actions(self), self._scan_name)
         self.models, self.progress = ModelList(self.ui.modelSelector), Progress(self.ui)
         self.advanced, self.result = Advanced(self), Result(self)
@@ -74,6 +75,11 @@ class Panel:
         self.onModel()
         self.setting_up.offer_to_go_on()
         self.folder.find_again()
+
+    def leave(self):
+        """The user goes elsewhere: what is asked for goes on, and nothing else is begun."""
+        self.here = False
+        worker.rest()
 
     def close(self):
         """End the run and let go of everything."""
@@ -121,6 +127,9 @@ class Panel:
         """Show how far a run is, or hand over how it ended."""
         if event["event"] == "progress":
             self.progress.tell(event)
+            return
+        if event["event"] == "fit":
+            self._say_fit("\n".join(event["told"]))
             return
         self._end_run()
         self._answer(event)
@@ -178,11 +187,10 @@ class Panel:
             said = models.fit_of(card, scan) if scan and card else ""
         except MMGLError as error:
             said = str(error)
-        self.ui.fitLabel.text = said
-        self.ui.fitLabel.visible = bool(said)
+        self._say_fit(said)
         self.ui.framesCheckBox.visible = sequences.frames_of(scan) is not None
         self.show_state()
-        if scan and card and self.run is None and not setup.missing():
+        if self.here and scan and card and self.run is None and not setup.missing():
             worker.prepare(self.models.current(), self.ui.deviceSelector.currentData)
 
     def onNodeRemoved(self):
@@ -231,6 +239,10 @@ class Panel:
         return self.logic.segment(
             scan, self.models.current(), wait=False, onEvent=self.onEvent, region=region, surfaces=True, **asked
         )
+
+    def _say_fit(self, said):
+        self.ui.fitLabel.text = said
+        self.ui.fitLabel.visible = bool(said)
 
     def _scan_name(self):
         scan = self.ui.scanSelector.currentNode()

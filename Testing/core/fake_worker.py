@@ -1,7 +1,8 @@
 """The real worker with a pretended network: no torch, and it does what the name of the scan says.
 
 ``good`` finds what is bright, ``slow`` would take for ever, ``exit`` ends without a word, ``lie`` gives a labelmap of
-another shape, ``short`` one that is cut off; ``gone`` ends as if nothing had been asked of it for long, once.
+another shape, ``short`` one that is cut off; ``gone`` ends as if nothing had been asked of it for long, once. A model
+that is called ``slow`` is never loaded.
 """
 
 import os
@@ -18,8 +19,10 @@ from mmgl.jobs.exchange import LABELMAP, tell, voxels_of, write_array
 class Serving:
     def serve(self, wish, folder):
         if wish.scan is None:
+            time.sleep(600 * (wish.model == "slow"))
             tell(folder, "ready")
             return
+        tell(folder, "fit", findings=[{"key": "fit.intensity", "parameters": {"channel": 1}}])
         tell(folder, "progress", stage="progress.segmenting", share=0.5, seconds_left=1.0)
         if wish.name == "slow":
             time.sleep(600)
@@ -32,7 +35,7 @@ class Serving:
         write_array(folder / LABELMAP, labelmap[1:] if wish.name == "short" else labelmap)
         shape = [7, 7, 7] if wish.name == "lie" else list(labelmap.shape)
         grid = {name: wish.scan[name] for name in ("spacing", "origin", "directions")}
-        lists = {"structures": [], "slices": [], "fit": [], "findings": []}
+        lists = {"structures": [], "slices": [], "findings": []}
         tell(folder, "done", shape=shape, kind="uint8", grid=grid, doubt_map=False, seconds=0.0, **lists)
 
 

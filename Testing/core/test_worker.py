@@ -11,13 +11,14 @@ import pytest
 
 import mmgl
 from mmgl.imaging.grid import Grid
-from mmgl.jobs import Worker
+from mmgl.jobs import Worker, homes, scratch
 from mmgl.jobs.process import birth
 from mmgl.messages import MMGLError
 
 FAKE = Path(__file__).with_name("fake_worker.py")
 HOME = str(Path(mmgl.__file__).parents[1])
 GRID = vars(Grid((4, 5, 6)))
+in_memory = pytest.mark.skipif(sys.platform != "linux", reason="only Linux has a folder in memory")
 posix = pytest.mark.skipif(sys.platform == "win32", reason="plays with signals")
 
 
@@ -32,12 +33,14 @@ def until(question, seconds=900):
 
 @pytest.fixture
 def temporary(monkeypatch, tmp_path):
-    """A folder for temporary files alone; nothing is left in it at the end."""
-    folder = tmp_path / "temporary"
+    """A folder for temporary files alone, and one for those in memory; nothing is left in them at the end."""
+    folder, memory = tmp_path / "temporary", tmp_path / "memory"
     folder.mkdir()
+    memory.mkdir()
     monkeypatch.setattr(tempfile, "tempdir", str(folder))
+    monkeypatch.setattr(scratch, "MEMORY", memory)
     yield folder
-    assert list(folder.iterdir()) == []
+    assert list(folder.iterdir()) == list(memory.iterdir()) == []
 
 
 @pytest.fixture
@@ -164,6 +167,60 @@ def test_cancelled_is_cancelled_at_once_and_another_is_made_ready(make):
     assert is_right(waiting, voxels())
     until(lambda: worker.poll() or not worker._line)
     assert worker.pid not in (None, pid)
+
+
+def test_what_may_spoil_the_result_is_known_before_the_work(make):
+    order = ask(make(), "slow")
+    assert order.fit is None
+    until(lambda: [e for e in order.events() if e["stage"] == "progress.segmenting"])
+    assert order.fit == [{"key": "fit.intensity", "parameters": {"channel": 1}}]
+    assert not order.over
+    order.close()
+
+
+@in_memory
+def test_scans_go_through_memory_where_there_is_room_and_else_over_the_disk(make, temporary, monkeypatch):
+    worker, full, write = make(), [False], homes.write_array
+    fits, large = voxels(1), voxels(2, (1, 5, 5, 6))
+    needed = [array.nbytes + homes.LARGEST_ANSWER * array.size for array in (fits, large)]
+    monkeypatch.setattr(scratch, "_free_memory", lambda: scratch.TIMES * needed[0])
+    assert needed[1] > needed[0]
+
+    def write_where_there_is_room(path, array):
+        if full[0] and temporary not in path.parents:
+            raise OSError(28, "No space left on device")
+        write(path, array)
+
+    monkeypatch.setattr(homes, "write_array", write_where_there_is_room)
+    orders = [ask(worker, array=fits), ask(worker, array=large)]
+    full[0] = True
+    orders.append(ask(worker, array=fits))
+    assert [temporary in order.folder.parents for order in orders] == [False, True, True]
+    assert all(is_right(order, array) for order, array in zip(orders, (fits, large, fits), strict=True))
+
+
+@in_memory
+def test_without_a_folder_in_memory_all_goes_over_the_disk(make, temporary, monkeypatch):
+    monkeypatch.setattr(scratch, "MEMORY", temporary / "not there")
+    order = ask(make())
+    assert temporary in order.folder.parents
+    assert is_right(order, voxels())
+
+
+@posix
+def test_what_is_made_ready_is_given_up_and_what_is_ready_or_asked_for_is_not(make):
+    worker = make()
+    worker.prepare(Path("model.mmgl"))
+    until(lambda: worker.poll() or not worker._line)
+    pid = worker.pid
+    worker.rest()
+    assert worker.pid == pid
+    worker.prepare(Path("slow"))
+    order = ask(worker, array=voxels(1))
+    born = birth(pid)
+    worker.rest()
+    until(lambda: birth(pid) != born)
+    assert is_right(order, voxels(1))
 
 
 def test_a_model_is_made_ready_once(make):

@@ -10,7 +10,7 @@ import numpy as np
 from test_worker import ask, is_right, key_of, make, posix, temporary, until, voxels
 
 from mmgl.files import write_json
-from mmgl.jobs import worker as worker_module
+from mmgl.jobs import homes, scratch
 from mmgl.jobs.exchange import ORDER, SCAN
 from mmgl.jobs.process import birth
 
@@ -76,7 +76,7 @@ def test_500_orders_that_are_nonsense_cancelled_or_killed_leave_nothing_behind(m
     def write(path, wish, lasting):
         write_json(path, wish, lasting=lasting) if fate != "nonsense" else nonsense(generator, path.parent, wish)
 
-    monkeypatch.setattr(worker_module, "write_json", write)
+    monkeypatch.setattr(homes, "write_json", write)
     for number in range(500):
         array = voxels(number)
         fate = "nonsense" if number % 50 else generator.choice(["killed", "cancelled", "dropped"])
@@ -105,4 +105,5 @@ def test_500_orders_that_are_nonsense_cancelled_or_killed_leave_nothing_behind(m
     worker.close()
     until(lambda: not any(birth(pid) == born for pid, born in pids if pid))
     assert list(temporary.iterdir()) == []
+    assert list(scratch.MEMORY.iterdir()) == []
     assert not {path for path in set(Path("/dev/shm").iterdir()) - shared if "mmgl" in path.name}

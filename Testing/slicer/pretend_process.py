@@ -16,13 +16,14 @@ from mmgl.files import read_json
 from mmgl.jobs.exchange import LABELMAP, ORDER, Wish, tell, voxels_of, write_array
 behaviour = pathlib.Path(__file__).with_suffix(".txt")
 for line in sys.stdin:
-    folder = pathlib.Path(sys.argv[2]) / f"order-{int(line)}"
+    folder = next(home for path in sys.argv[2:-2] if (home := pathlib.Path(path) / f"order-{int(line)}").is_dir())
     wish = Wish.from_json(read_json(folder / ORDER))
     if wish.scan is None:
         tell(folder, "ready")
         continue
     while (told := behaviour.read_text(encoding="utf-8")) == "wait":
         time.sleep(0.02)
+    tell(folder, "fit", findings=[])
     tell(folder, "progress", stage="progress.segmenting", share=0.5, seconds_left=7.0)
     print("Loading", flush=True)
     if told == "constant":
@@ -37,7 +38,7 @@ for line in sys.stdin:
     labelmap = ((voxels > 500) * 1 + (voxels > 900) * (told == "both")).astype(np.uint8)
     write_array(folder / LABELMAP, labelmap)
     grid = {name: wish.scan[name] for name in ("spacing", "origin", "directions")}
-    lists = dict(structures=[], slices=[], fit=[], findings=[])
+    lists = dict(structures=[], slices=[], findings=[])
     told = dict(shape=list(labelmap.shape), kind="uint8", grid=grid, doubt_map=False, seconds=0.1)
     tell(folder, "done", **told, **lists)
 """

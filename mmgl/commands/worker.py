@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import os
 import threading
+from collections.abc import Sequence
 from pathlib import Path
 from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING
@@ -22,16 +23,16 @@ def worker(options: argparse.Namespace) -> None:
     """Do one order after the other, until none comes for long or the process that gives them is gone."""
     orders: SimpleQueue[int] = SimpleQueue()
     alone = threading.Event()
-    listener = threading.Thread(target=_listen, args=(_take_input(), options.folder, orders, alone), daemon=True)
+    listener = threading.Thread(target=_listen, args=(_take_input(), options.folders, orders, alone), daemon=True)
     listener.start()
     try:
-        _work(options.folder, orders, options.idle)
+        _work(options.folders, orders, options.idle)
     finally:
         if alone.is_set():
             listener.join()  # it tidies up, and then ends this process
 
 
-def _work(root: Path, orders: SimpleQueue[int], idle: float) -> None:
+def _work(homes: Sequence[Path], orders: SimpleQueue[int], idle: float) -> None:
     """Do orders until none comes for long."""
     serving: Serving | None = None
     while True:
@@ -39,7 +40,9 @@ def _work(root: Path, orders: SimpleQueue[int], idle: float) -> None:
             number = orders.get(timeout=idle)
         except Empty:
             return
-        folder = root / f"order-{number}"
+        folder = next((f for f in (home / f"order-{number}" for home in homes) if f.is_dir()), None)
+        if folder is None:  # nobody wants to know any more
+            continue
         try:
             wish = Wish.from_json(read_json(folder / ORDER))
             if serving is None:
@@ -73,7 +76,7 @@ def _take_input() -> int:
     return own
 
 
-def _listen(source: int, folder: Path, orders: SimpleQueue[int], alone: threading.Event) -> None:
+def _listen(source: int, homes: Sequence[Path], orders: SimpleQueue[int], alone: threading.Event) -> None:
     """Pass on the numbers of orders, also while one is at work; end this process when nobody can give any more."""
     line = b""
     while data := os.read(source, 4096):
@@ -81,5 +84,5 @@ def _listen(source: int, folder: Path, orders: SimpleQueue[int], alone: threadin
         for number in filter(bytes.isdigit, numbers):
             orders.put(int(number))
     alone.set()
-    scratch.leave(folder)
+    scratch.leave(homes)
     os._exit(0)

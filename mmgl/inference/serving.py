@@ -67,6 +67,7 @@ def _segment(predictor: Predictor, wish: Wish, folder: Path) -> None:
     scan, settings = _scan_of(wish, folder), _settings_of(wish)
     fit = predictor.fit(scan)
     _tell_share(folder, "progress.segmenting", 0.0, begun)
+    tell(folder, "fit", findings=[finding.to_json() for finding in fit])
 
     def progress(share: float) -> None:
         stage = "progress.segmenting" if share < 1 else "progress.finishing"
@@ -77,8 +78,8 @@ def _segment(predictor: Predictor, wish: Wish, folder: Path) -> None:
     write_array(folder / LABELMAP, result.labelmap)
     if result.doubt_map is not None:
         write_array(folder / DOUBT, result.doubt_map)
-    lists = {"fit": [f.to_json() for f in fit], "findings": [f.to_json() for f in result.findings]}
-    tell(folder, "done", **_facts(result), **lists, seconds=round(time.monotonic() - begun, 3))
+    findings = [finding.to_json() for finding in result.findings]
+    tell(folder, "done", **_facts(result), findings=findings, seconds=round(time.monotonic() - begun, 3))
 
 
 def _scan_of(wish: Wish, folder: Path) -> Scan:

@@ -23,7 +23,7 @@ class Answer:
         doubt_map: entropy in bits (z, y, x) on the scan's own grid, float32, where it was asked for.
         structures: of each, ``structure`` (its name), ``doubt`` from 0 to 1, and ``check``: whether to look twice.
         slices: the worst first; each ``plane``, ``axis`` and ``index`` in the scan's array, ``structure``, ``area``.
-        fit: what may spoil the result as the scan is unlike those the model learned from; each ``key``, ``parameters``.
+        fit: as ``Order.fit``.
         findings: what was changed or happened on the way; each ``key`` and ``parameters``.
         seconds: that the worker took.
     """
@@ -46,12 +46,15 @@ class Order:
     Attributes:
         state: ``waiting``, ``working``, ``done``, ``failed`` (and said why), ``died`` or ``cancelled``.
         sent: how often it was handed to a process.
+        fit: what may spoil the result, as the scan is unlike those the model learned from; each ``key`` and
+            ``parameters``. Known before the work begins; None until then.
     """
 
     def __init__(self, number: int, folder: Path, wish: Wish, worker: Any) -> None:
         self.number, self.folder, self.wish = number, folder, wish
         self.state, self.sent = "waiting", 0
         self.log = ""
+        self.fit: list[dict[str, Any]] | None = None
         self._worker = worker
         self._follower = Follower(folder / EVENTS)
         self._progress: list[Event] = []
@@ -93,7 +96,7 @@ class Order:
         end, shape = self._end, self._shape()
         labelmap = read_array(self.folder / LABELMAP, end["kind"], end["shape"])
         doubt_map = read_array(self.folder / DOUBT, "float32", shape) if end["doubt_map"] else None
-        lists = (end["structures"], end["slices"], end["fit"], end["findings"])
+        lists = (end["structures"], end["slices"], self.fit or [], end["findings"])
         return Answer(labelmap, end["grid"], doubt_map, *lists, float(end["seconds"]))
 
     def cancel(self) -> None:
@@ -113,6 +116,8 @@ class Order:
         for event in self._follower.read():
             if event["event"] == "progress":
                 self._progress.append({name: event.get(name) for name in ("stage", "share", "seconds_left")})
+            elif event["event"] == "fit":
+                self.fit = event.get("findings")
             elif event["event"] in ("done", "failed", "ready"):
                 self._end, self.state = event, "done" if event["event"] == "ready" else event["event"]
 
@@ -121,7 +126,7 @@ class Order:
         if self.state != "done" or self.wish.scan is None:
             return True
         try:
-            check_answer(self._end, self.wish)
+            check_answer({**self._end, "fit": self.fit}, self.wish)
             sizes = {LABELMAP: (self._end["kind"], self._end["shape"]), DOUBT: ("float32", self._shape())}
             for name, (kind, shape) in sizes.items():
                 if name == LABELMAP or self._end["doubt_map"]:

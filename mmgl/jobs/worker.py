@@ -15,12 +15,10 @@ from typing import Any
 
 import numpy as np
 
-from mmgl.files import write_json
-from mmgl.jobs import scratch
-from mmgl.jobs.exchange import ORDER, SCAN, Wish, plain, write_array
+from mmgl.jobs.exchange import Wish, plain
+from mmgl.jobs.homes import Homes
 from mmgl.jobs.order import Order
 from mmgl.jobs.process import end_now, start_alone
-from mmgl.messages import MMGLError
 
 IDLE = 300.0
 """Seconds without an order after which the process ends, and with it what it holds of memory and graphics card."""
@@ -43,11 +41,10 @@ class Worker:
         self, command: Callable[[], Sequence[str]], environment: Callable[[], Mapping[str, str]], idle: float = IDLE
     ) -> None:
         self._command, self._environment, self._idle = command, environment, idle
-        self._root: Path | None = None
+        self._homes = Homes()
         self._process: subprocess.Popen[bytes] | None = None
         self._line: list[Order] = []  # the first is at work, or will be
         self._ending: list[subprocess.Popen[bytes]] = []
-        self._leftover: list[Path] = []
         self._ready: tuple[str, str] | None = None
         self._count = self._logged = 0
 
@@ -65,9 +62,14 @@ class Worker:
             return
         if not self._line and self._ready == wanted and self.pid is not None:
             return
-        for order in [other for other in self._line if other.wish.scan is None and not other.sent]:
-            self._end(order, "cancelled")  # another model was chosen before it was its turn
+        self._give_up(sent=False)  # another model was chosen before it was its turn
         self._place(Wish(*wanted), None)
+        self.poll()
+
+    def rest(self) -> None:
+        """Give up what is being made ready, as no order will follow soon; what is ready stays so until ``idle``."""
+        self.poll()
+        self._give_up(sent=True)
         self.poll()
 
     def ask(
@@ -145,7 +147,7 @@ class Worker:
             if order.sent:
                 self._kill()
             self._end(order, "cancelled")
-        self._remove(order.folder)
+        self._homes.remove(order.folder)
 
     def close(self) -> None:
         """End the process and all orders, and remove every file; another order may follow."""
@@ -156,59 +158,53 @@ class Worker:
             with suppress(subprocess.TimeoutExpired):  # its folder goes when the next one is made
                 process.wait(timeout=10)
         self._tidy()
-        if self._root is not None:
-            scratch.remove(self._root)
-        self._root, self._leftover = None, []
+        self._homes.close()
 
     def log(self) -> str:
-        """Return what the process at work has printed since its order was handed over."""
-        if self._root is None or not (self._root / LOG).exists():
+        """Return what the process has printed since its order was handed over."""
+        if not self._homes.complete or not (self._homes.disk / LOG).exists():
             return ""
-        with (self._root / LOG).open("rb") as file:
+        with (self._homes.disk / LOG).open("rb") as file:
             file.seek(self._logged)
             return file.read().decode("utf-8", errors="replace")
 
     def _place(self, wish: Wish, voxels: np.ndarray[Any, Any] | None) -> Order:
         """Return a new order at the end of the line."""
-        if self._root is None or not self._root.is_dir():  # systems clear old temporary files away
+        if not self._homes.complete:
             self._kill()
-            self._root = scratch.make()
+            self._homes.make()
         self._count += 1
-        order = Order(self._count, self._root / f"order-{self._count}", wish, self)
-        try:
-            order.folder.mkdir(mode=0o700)
-            if voxels is not None:
-                write_array(order.folder / SCAN, voxels)
-            write_json(order.folder / ORDER, wish.to_json(), lasting=False)
-        except OSError as error:
-            self._remove(order.folder)
-            raise MMGLError(
-                "file.unwritable", path=order.folder, reason=error.strerror or "the disk may be full"
-            ) from error
+        folder = self._homes.write(f"order-{self._count}", wish, voxels)
+        order = Order(self._count, folder, wish, self)
         self._line.append(order)
         return order
+
+    def _give_up(self, *, sent: bool) -> None:
+        """End the orders that only make a model ready; those that a process is at only where ``sent``."""
+        for order in [other for other in self._line if other.wish.scan is None and (sent or not other.sent)]:
+            self._end(order, "cancelled")
+            if order.sent:
+                self._kill()
 
     def _send(self, order: Order) -> None:
         """Hand an order over, to a new process where there is none."""
         if self.pid is None:
             self._start()
-        if self._process is None or self._process.stdin is None or self._root is None:
+        if self._process is None or self._process.stdin is None:
             self._end(order, "died")
             return
         order.sent, order.state = order.sent + 1, "working"
-        self._logged = (self._root / LOG).stat().st_size
+        self._logged = (self._homes.disk / LOG).stat().st_size
         with suppress(OSError):  # it has just ended; the next look will tell
             self._process.stdin.write(b"%d\n" % order.number)
 
     def _start(self) -> None:
         """Start a process."""
         self._drop()
-        if self._root is None:
-            return
-        command = [*self._command(), "worker", str(self._root), "--idle", str(self._idle)]
+        disk, folders = self._homes.disk, map(str, self._homes.folders)
+        command = [*self._command(), "worker", *folders, "--idle", str(self._idle)]
         with suppress(OSError):  # the program is not there
-            log, environment = self._root / LOG, self._environment()
-            self._process = start_alone(command, log, environment, folder=self._root, listens=True)
+            self._process = start_alone(command, disk / LOG, self._environment(), folder=disk, listens=True)
 
     def _end(self, order: Order, state: str) -> None:
         """Take an order out of the line."""
@@ -219,7 +215,7 @@ class Worker:
         if state == "done":
             self._ready = (order.wish.model, order.wish.device)
         if order.wish.scan is None:
-            self._remove(order.folder)
+            self._homes.remove(order.folder)
         if self._process is not None and self._process.poll() is not None:
             self._drop()
 
@@ -241,9 +237,4 @@ class Worker:
             if process.poll() is not None and process.stdin is not None:
                 process.stdin.close()
         self._ending = [process for process in self._ending if process.poll() is None]
-        self._leftover = [folder for folder in self._leftover if not scratch.remove(folder)]
-
-    def _remove(self, folder: Path) -> None:
-        """Remove a folder, now or once it can be."""
-        if not scratch.remove(folder):
-            self._leftover.append(folder)
+        self._homes.tidy()
