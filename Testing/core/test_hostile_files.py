@@ -1,5 +1,6 @@
 """Files from others that are damaged or made to harm: read or refused in words, and nothing else happens."""
 
+import json
 import subprocess
 import sys
 from pathlib import Path
@@ -78,8 +79,23 @@ def test_a_key_that_is_no_text_is_left_out(tmp_path):
     assert read_scan(path).array.shape == (1, 2, 2, 2)
 
 
-def test_half_a_character_in_json_is_damage(tmp_path):
-    (tmp_path / "study.json").write_text('{"name": "\\ud800"}', encoding="utf-8")
+@pytest.mark.parametrize("half", ["\\ud800", "\\uDFFF", "\\udc00\\ud800", "\\ud83d x"])
+def test_half_a_character_in_json_is_damage(tmp_path, half):
+    (tmp_path / "study.json").write_text(f'{{"name": ["{half}"]}}', encoding="utf-8")
     with pytest.raises(MMGLError) as caught:
         read_json(tmp_path / "study.json")
     assert caught.value.key == "file.damaged"
+
+
+def test_half_a_character_that_is_no_escape_is_damage(tmp_path):
+    (tmp_path / "study.json").write_bytes(b'{"name": "\xed\xa0\x80"}')
+    with pytest.raises(MMGLError) as caught:
+        read_json(tmp_path / "study.json")
+    assert caught.value.key == "file.damaged"
+
+
+@pytest.mark.parametrize("value", ["\U0001f600", "\\ud800", "é", "\ud7ff"])
+def test_whole_characters_in_json_are_read_however_they_are_written(tmp_path, value):
+    for text in (json.dumps(value), json.dumps(value, ensure_ascii=False)):
+        (tmp_path / "file.json").write_text(text, encoding="utf-8")
+        assert read_json(tmp_path / "file.json") == value
