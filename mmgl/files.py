@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import sys
 import tempfile
 import time
@@ -17,6 +18,8 @@ from mmgl.messages import MMGLError
 JSON_LIMIT = 64 * 1024 * 1024
 """Largest JSON file that is read, in bytes: far above a study of 10,000 cases."""
 
+_HALF = re.compile(r"\\u[dD][89a-fA-F]")
+"""The escape of half a character, the only way in which one comes out of a file that is UTF-8; mostly it is one of two."""
 
 TRIES, WAIT = 40, 0.05
 """On Windows a file cannot be replaced while someone reads it: as often it is tried again, after as many seconds."""
@@ -106,8 +109,10 @@ def read_json(path: Path) -> Any:
     if path.stat().st_size > JSON_LIMIT:
         raise MMGLError("file.damaged", path=path, reason="far too large")
     try:
-        value = json.loads(path.read_text(encoding="utf-8"))
-        json.dumps(value, ensure_ascii=False).encode()  # half a character could be read, and never be written again
+        text = path.read_text(encoding="utf-8")
+        value = json.loads(text)
+        if _HALF.search(text):  # half a character could be read, and never be written again
+            json.dumps(value, ensure_ascii=False).encode()
         return value
     except (ValueError, RecursionError) as error:
         raise MMGLError("file.damaged", path=path, reason=str(error).splitlines()[0]) from error

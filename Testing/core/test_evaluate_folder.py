@@ -173,8 +173,11 @@ def test_report_shows_the_worst_first(folders, tmp_path):
     report_folder(path, scores, results, references, images)
     page = path.read_text(encoding="utf-8")
     assert page.count("<img ") == 3
-    assert page.index('alt="bad"') < page.index('alt="&lt;b&gt;"') < page.index('alt="good"')
-    assert "Without a result: alone." in page
+    number = {case: f"case {i}" for i, case in enumerate(dict.fromkeys(s.case for s in scores), start=1)}
+    assert page.index(f'alt="{number["bad"]}"') < page.index(f'alt="{number["<b>"]}"')
+    assert page.index(f'alt="{number["<b>"]}"') < page.index(f'alt="{number["good"]}"')
+    assert "Without a result: 1." in page
+    assert not any(name in page for name in ("good", ">bad", "alone", "&lt;b&gt;", results.name))  # nobody is named
     assert "liver" in page
     report_folder(path, scores, results, references)
     assert "<img" not in path.read_text(encoding="utf-8")

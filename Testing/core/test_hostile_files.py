@@ -1,5 +1,7 @@
 """Files from others that are damaged or made to harm: read or refused in words, and nothing else happens."""
 
+import json
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -7,10 +9,18 @@ from pathlib import Path
 import numpy as np
 import pytest
 import SimpleITK as sitk
+from phantoms import ball_study
+from safetensors import safe_open
+from safetensors.numpy import save_file
 
 from mmgl.files import read_json
 from mmgl.imaging.reading import read_header, read_scan
 from mmgl.messages import MMGLError
+from mmgl.report.run_facts import MOST_EVENTS, RunFacts
+from mmgl.study import Study
+from mmgl.training.budget import Budget
+from mmgl.training.run import Run
+from mmgl.training.train import resume, train
 
 FUZZ = Path(__file__).resolve().parents[2] / "benchmarks" / "reliability" / "fuzz.py"
 
@@ -78,8 +88,96 @@ def test_a_key_that_is_no_text_is_left_out(tmp_path):
     assert read_scan(path).array.shape == (1, 2, 2, 2)
 
 
-def test_half_a_character_in_json_is_damage(tmp_path):
-    (tmp_path / "study.json").write_text('{"name": "\\ud800"}', encoding="utf-8")
+@pytest.mark.parametrize("half", ["\\ud800", "\\uDFFF", "\\udc00\\ud800", "\\ud83d x"])
+def test_half_a_character_in_json_is_damage(tmp_path, half):
+    (tmp_path / "study.json").write_text(f'{{"name": ["{half}"]}}', encoding="utf-8")
     with pytest.raises(MMGLError) as caught:
         read_json(tmp_path / "study.json")
     assert caught.value.key == "file.damaged"
+
+
+def test_half_a_character_that_is_no_escape_is_damage(tmp_path):
+    (tmp_path / "study.json").write_bytes(b'{"name": "\xed\xa0\x80"}')
+    with pytest.raises(MMGLError) as caught:
+        read_json(tmp_path / "study.json")
+    assert caught.value.key == "file.damaged"
+
+
+@pytest.mark.parametrize("value", ["\U0001f600", "\\ud800", "é", "\ud7ff"])
+def test_whole_characters_in_json_are_read_however_they_are_written(tmp_path, value):
+    for text in (json.dumps(value), json.dumps(value, ensure_ascii=False)):
+        (tmp_path / "file.json").write_text(text, encoding="utf-8")
+        assert read_json(tmp_path / "file.json") == value
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory):
+    """A study with a run of two steps that was stopped before its end, and can be gone on with."""
+    study = ball_study(tmp_path_factory.mktemp("trained") / "study")
+    told = []
+    with pytest.raises(MMGLError) as caught:
+        train(
+            study,
+            method="supervised",
+            budget=Budget(steps=6),
+            device="cpu",
+            name="run",
+            on_event=lambda event: told.append(event["event"]),
+            stop=lambda: "step" in told,
+        )
+    assert caught.value.key.startswith("run.stopped")
+    return study
+
+
+def test_checkpoints_of_another_training_are_refused_in_words(trained, tmp_path):
+    shutil.copytree(trained.folder, tmp_path / "study")
+    study = Study.open(tmp_path / "study")
+    file = study.folder / "runs" / "run" / "last.safetensors"
+    with safe_open(file, framework="numpy") as whole:
+        tensors = {name: whole.get_tensor(name) for name in whole.keys()}  # noqa: SIM118
+        state = json.loads(whole.metadata()["state"])
+    fewer = {name: array for name, array in tensors.items() if not name.startswith("method.")}
+    for arrays, about in ((fewer, state), (tensors, {}), (tensors, {**state, "schedule": 3}), (tensors, [state])):
+        save_file(arrays, file, metadata={"state": json.dumps(about)})
+        with pytest.raises(MMGLError) as caught:
+            resume(study, "run", device="cpu")
+        assert caught.value.key == "file.damaged"
+    save_file(tensors, file)  # nothing is said of where it was
+    with pytest.raises(MMGLError, match="damaged"):
+        resume(study, "run", device="cpu")
+
+
+BAD_CONFIG = {
+    "method": [None, 3, ["mmgl"]],
+    "seed": [None, 1.5, "0", 2**64, True],
+    "steps": ["6", [6], -1, float("nan")],
+    "minutes": [{}, float("inf")],
+    "plan": [None, {}, [], {"width": 10**9}],
+    "structures": [None, 3, ["1"]],
+    "cases": [None, [], {"train": 3}, {"check": [3]}],
+    "versions": [[], "1"],
+    "start": ["model", {"model": 3}],
+}
+
+
+@pytest.mark.parametrize(("key", "value"), [(key, value) for key, values in BAD_CONFIG.items() for value in values])
+def test_the_config_of_a_run_is_checked_before_it_is_believed(trained, tmp_path, key, value):
+    config = json.loads((trained.folder / "runs" / "run" / "config.json").read_text(encoding="utf-8"))
+    assert key in config
+    (tmp_path / "config.json").write_text(json.dumps({**config, key: value}), encoding="utf-8")
+    for read in (Run(tmp_path).read_config, lambda: RunFacts.read(tmp_path)):
+        with pytest.raises(MMGLError) as caught:
+            read()
+        assert caught.value.key == "file.damaged"
+
+
+def test_the_config_of_a_run_that_is_whole_is_read(trained):
+    assert Run(trained.folder / "runs" / "run").read_config()["method"] == "supervised"
+
+
+def test_events_without_end_are_refused_before_they_are_read(trained, tmp_path):
+    shutil.copy(trained.folder / "runs" / "run" / "config.json", tmp_path)
+    with (tmp_path / "events.jsonl").open("wb") as file:
+        file.truncate(MOST_EVENTS + 1)  # a hole, which takes no room on the disk
+    with pytest.raises(MMGLError, match="far too large"):
+        RunFacts.read(tmp_path)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -93,6 +94,8 @@ def report_folder(
 ) -> None:
     """Write a report of what ``evaluate_folder`` found: the table, what has no partner, and the cases, worst first.
 
+    Reports are passed on, and files are often named after patients: cases have numbers in it, and no file is named.
+
     Args:
         path: where to write the page.
         scores: what ``evaluate_folder`` returned.
@@ -105,9 +108,12 @@ def report_folder(
         MMGLError: what reading and placing raise.
     """
     pairs = pair_files(results, references)
+    number_of = {case: f"case {i}" for i, case in enumerate(dict.fromkeys(s.case for s in scores), start=1)}
+    scores = [replace(s, case=number_of[s.case]) for s in scores]
+    scans = {number_of[case]: scan for case, scan in (_scans(images) if images else {}).items() if case in number_of}
+    pairs = replace(pairs, found={number_of[case]: pair for case, pair in pairs.found.items() if case in number_of})
     worst = _worst_first(scores)
     sections = [evaluation_section(scores)]
-    scans = _scans(images) if images else {}
     shown = [case for case in worst if case in scans and case in pairs.found][:PICTURES]
     if shown:
         names = _by_value(structures)
@@ -115,7 +121,7 @@ def report_folder(
         words = "The cases with the smallest Dice. Above the reference, below the result with the reference in white."
         sections.append(Section("Slices", words, pictures=pictures))
     sections.append(_cases_section(sorted(scores, key=lambda s: worst.index(s.case)), pairs))
-    write_report(path, f"Evaluation of {Path(results).name}", sections)
+    write_report(path, "Evaluation", sections)
 
 
 def _worst_first(scores: Sequence[Score]) -> list[str]:
@@ -127,9 +133,10 @@ def _worst_first(scores: Sequence[Score]) -> list[str]:
 
 
 def _cases_section(scores: Sequence[Score], pairs: Pairs) -> Section:
-    """Return the section with every score, and which files had no partner."""
+    """Return the section with every score, and how many files had no partner."""
     alone = [("Without a result", pairs.without_result), ("Without a reference", pairs.without_reference)]
-    words = [f"{what}: {', '.join(stems)}." for what, stems in alone if stems]
+    words = ["Cases have numbers here instead of names, in the order of the table that the option --csv writes."]
+    words += [f"{what}: {len(stems)}." for what, stems in alone if stems]
     header = ("case", HEADER[0], "Dice", *HEADER[-2:])
     rows = [(s.case, s.structure, number(s.dice, 3), number(s.hd95, 2), number(s.surface_distance, 2)) for s in scores]
     return Section("Cases", "\n\n".join(words), header, rows)

@@ -165,10 +165,8 @@ def failure(path: Path, error: RuntimeError) -> MMGLError:
     text = str(error)
     if "orthonormal direction" in text or "Bad direction" in text:
         return MMGLError("scan.sheared", path=path)
-    for mark, reason in _PLAIN_REASONS:
-        if mark in text:
-            return MMGLError("scan.unreadable", path=path, reason=reason)
-    return MMGLError("scan.unreadable", path=path, reason=_last_words(text))
+    plain = next((reason for mark, reason in _PLAIN_REASONS if mark in text), None)
+    return MMGLError("scan.unreadable", path=path, reason=plain or _last_words(text))
 
 
 def _last_words(text: str) -> str:
@@ -245,5 +243,8 @@ def _keys(reader: sitk.ImageFileReader) -> dict[str, str]:
 
 def _check_ending(path: Path) -> None:
     """Refuse a JPEG file that is cut short, which its reader hides."""
-    if suffix_of(path) in (".jpg", ".jpeg") and b"\xff\xd9" not in path.read_bytes()[-4096:]:
-        raise MMGLError("scan.unreadable", path=path, reason="it is cut short")
+    if suffix_of(path) in (".jpg", ".jpeg"):
+        with path.open("rb") as file:
+            file.seek(max(path.stat().st_size - 4096, 0))
+            if b"\xff\xd9" not in file.read():
+                raise MMGLError("scan.unreadable", path=path, reason="it is cut short")

@@ -14,9 +14,13 @@ from mmgl.jobs import Follower
 from mmgl.jobs.record import CONFIG, EVENTS
 from mmgl.messages import CATALOGUE, MMGLError
 from mmgl.report.chart import Point
+from mmgl.run_config import read_run_config
 
 VERDICT = "verdict.json"
 """In the folder of a run: what is said of its model at the end, and which model to use."""
+
+MOST_EVENTS = 256 * 1024 * 1024
+"""Bytes of events that are read for a report: of a night there are about 20 MB."""
 
 Event = dict[str, Any]
 
@@ -46,13 +50,15 @@ class RunFacts:
         """
         if not (folder / CONFIG).is_file():
             raise MMGLError("run.unknown", name=folder.name)
-        verdict: dict[str, Any] = {}
+        config, verdict = read_run_config(folder), None
         with suppress(MMGLError):
             verdict = read_json(folder / VERDICT)
+        if (folder / EVENTS).is_file() and (folder / EVENTS).stat().st_size > MOST_EVENTS:
+            raise MMGLError("file.damaged", path=folder / EVENTS, reason="far too large")
         follower, events = Follower(folder / EVENTS), list[Event]()
         while new := follower.read():
             events += new
-        return RunFacts(folder, read_json(folder / CONFIG), verdict, events)
+        return RunFacts(folder, config, verdict if isinstance(verdict, dict) else {}, events)
 
     @property
     def model(self) -> Path | None:

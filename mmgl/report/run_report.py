@@ -40,6 +40,15 @@ def write_run_report(folder: Path, structures: Sequence[Structure], path: Path) 
         MMGLError: ``run.unknown`` or ``file.damaged``.
     """
     facts = RunFacts.read(folder)
+    try:
+        sections = _sections(facts, structures)
+    except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
+        raise MMGLError("file.damaged", path=folder, reason="what its training wrote is not whole") from error
+    write_report(path, f"Training of {folder.name}", sections)
+
+
+def _sections(facts: RunFacts, structures: Sequence[Structure]) -> list[Section]:
+    """Return the parts of the report, in order."""
     weights = ""
     if facts.model:
         with suppress(MMGLError):
@@ -56,7 +65,7 @@ def write_run_report(folder: Path, structures: Sequence[Structure], path: Path) 
         versions_section(facts, weights),
         _citation_section(facts),
     ]
-    write_report(path, f"Training of {folder.name}", [section for section in sections if section])
+    return [section for section in sections if section]
 
 
 def _verdict_section(facts: RunFacts) -> Section:

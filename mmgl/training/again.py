@@ -15,13 +15,13 @@ from mmgl.data.facts import Ranges, ScanFacts
 from mmgl.data.plan import Plan, fitting_batch
 from mmgl.files import read_json
 from mmgl.imaging.segmentation import Segment
-from mmgl.jobs.record import CONFIG
 from mmgl.messages import MMGLError
 from mmgl.methods import METHODS, TWO_NETWORKS
 from mmgl.methods.stage import Method
 from mmgl.model import Card, read_model
 from mmgl.networks.unet import UNet
 from mmgl.report.run_facts import VERDICT
+from mmgl.run_config import read_run_config
 from mmgl.study import Study
 from mmgl.study.cases import is_case_name
 from mmgl.study.identity import match
@@ -120,17 +120,14 @@ def run_of(folder: Path, model: Path) -> dict[str, Any]:
     if model.resolve().parent != (folder / "models").resolve():
         return {}
     with suppress(MMGLError):
-        config = read_json(folder / "runs" / model.stem.partition("-stopped")[0] / CONFIG)
-        if isinstance(config, dict):
-            return config
+        return read_run_config(folder / "runs" / model.stem.partition("-stopped")[0])
     return {}
 
 
 def trained_on(config: Mapping[str, Any]) -> frozenset[str]:
     """Return the names of the cases that a run, and those it started from, learned from; none where nobody wrote so."""
-    cases = config.get("cases")
-    cases = cases if isinstance(cases, dict) else {}
-    return frozenset(str(name) for use in ("train", "seen") for name in cases.get(use) or ())
+    cases = config.get("cases", {})
+    return frozenset(name for use in ("train", "seen") for name in cases.get(use, ()))
 
 
 def _outputs(study: Study, card: Card, *, own: bool) -> tuple[int | None, ...]:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -13,6 +14,7 @@ from mmgl.data.plan import Plan
 from mmgl.data.slices import SliceSampler
 from mmgl.device import precision
 from mmgl.losses.marginal import sets_table
+from mmgl.messages import MMGLError
 from mmgl.methods.stage import Method, Stage
 from mmgl.ranks import agreed, anybody, average_gradients
 from mmgl.structures import Structure
@@ -68,10 +70,17 @@ class Trainer:
 
     def resume(self) -> bool:
         """Go on from the run's last checkpoint; return whether there was one."""
-        self.checker.resume()
-        if not self.run.has("last"):
-            return False
-        tensors, state = self.run.load("last")
+        try:
+            self.checker.resume()
+            if self.run.has("last"):
+                self._go_on_from(*self.run.load("last"))
+        except (AttributeError, KeyError, RuntimeError, TypeError, ValueError) as error:
+            reason = "its checkpoints are not of this training"
+            raise MMGLError("file.damaged", path=self.run.folder, reason=reason) from error
+        return self.run.has("last")
+
+    def _go_on_from(self, tensors: Mapping[str, Tensor], state: Mapping[str, Any]) -> None:
+        """Take over where a checkpoint is."""
         self.method.load_state_dict({k[7:]: v for k, v in tensors.items() if k.startswith("method.")})
         self.slices.generator.set_state(tensors["generator"])
         self._saved_optimiser = {k: v for k, v in tensors.items() if k.startswith("optimiser.")}
@@ -80,7 +89,6 @@ class Trainer:
         self._spent = state["spent"]
         begun = self.method.stages[: self._first_stage + (self._first_step > 0)]
         self.segments = any(stage.segments for stage in begun)
-        return True
 
     def fit(self, budget: Budget) -> bool:
         """Run all stages within the budget; return whether it came to the end, and was not stopped before."""

@@ -12,10 +12,11 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
-from mmgl.files import read_json, replacing, write_json
+from mmgl.files import replacing, write_json
 from mmgl.jobs.follow import Event
 from mmgl.jobs.record import CONFIG, Record
 from mmgl.messages import MMGLError
+from mmgl.run_config import read_run_config
 
 __all__ = ["Event", "Run", "SilentRun", "flatten_optimiser", "restore_optimiser"]
 
@@ -28,9 +29,12 @@ class Run(Record):
         write_json(self.folder / CONFIG, config)
 
     def read_config(self) -> dict[str, Any]:
-        """Return what ``write_config`` wrote."""
-        config: dict[str, Any] = read_json(self.folder / CONFIG)
-        return config
+        """Return what ``write_config`` wrote.
+
+        Raises:
+            MMGLError: ``file.missing`` or ``file.damaged``.
+        """
+        return read_run_config(self.folder)
 
     def preview_file(self, stage: str, step: int) -> Path:
         """Return where the preview made at a step of a stage belongs; in the order of names they tell the story.
@@ -71,8 +75,9 @@ class Run(Record):
             raise MMGLError("file.missing", path=path)
         try:
             with safe_open(path, framework="pt") as file:
-                return {key: file.get_tensor(key) for key in file.keys()}, json.loads(file.metadata()["state"])  # noqa: SIM118
-        except SafetensorError as error:
+                state = dict(json.loads(file.metadata()["state"]))
+                return {key: file.get_tensor(key) for key in file.keys()}, state  # noqa: SIM118
+        except (SafetensorError, KeyError, TypeError, ValueError) as error:
             raise MMGLError("file.damaged", path=path, reason="its disk may be failing") from error
 
     def has(self, name: str) -> bool:
