@@ -176,6 +176,8 @@ def test_report_shows_the_worst_first(folders, tmp_path):
     assert page.index('alt="bad"') < page.index('alt="&lt;b&gt;"') < page.index('alt="good"')
     assert "Without a result: alone." in page
     assert "liver" in page
+    assert 'fill="#{:02x}{:02x}{:02x}"'.format(*PALETTE[1]) in page  # the colour it has in its file
+    assert "All cases, the worst first" in page
     report_folder(path, scores, results, references)
     assert "<img" not in path.read_text(encoding="utf-8")
 
