@@ -37,6 +37,10 @@ RUNS: dict[str, str] = {
     "progress.resumed": "Going on with a training that was not finished.",
     "progress.disk": "The prepared scans will take {needed_gb} GB of {free_gb} GB free on the disk",
     "progress.fits": "Training on {device} in {precision}: {batch} slices of {slice_size} at once, width {width}",
+    "method.monai": (
+        "The method {method} needs the package monai, which Slicer does not bring. Choose another method, or run in "
+        "Slicer's Python console: slicer.util.pip_install('monai')"
+    ),
     "stage.global": "Learning from all your scans, labelled or not",
     "stage.local": "Learning to tell the parts of a slice apart",
     "stage.semi-supervised": "Learning to segment, from labelled and unlabelled scans together",

@@ -30,11 +30,13 @@ def add_train(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> 
     )
     budget.add_argument("--minutes", type=finite, help="time to train")
     budget.add_argument("--steps", type=int, help="steps to train, over all stages; repeatable to the last digit")
-    train.add_argument("--seed", type=int, default=0)
+    train.add_argument("--seed", type=int, default=0, help="of all that is left to chance (default 0)")
     train.add_argument("--device", default="auto", help="auto, cpu or cuda")
     train.add_argument("--name", type=_file_name, default="", help="of the model (default model-1, model-2, ...)")
     begin = train.add_mutually_exclusive_group()
-    begin.add_argument("--published", action="store_true", help="network size, layers and learning rates of the paper")
+    begin.add_argument(
+        "--published", action="store_true", help="the network of the MMGL paper, and published learning rates"
+    )
     begin.add_argument(
         "--again",
         nargs="?",

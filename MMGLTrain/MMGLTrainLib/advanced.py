@@ -4,7 +4,7 @@ from slicer.i18n import tr as _
 
 from mmgl.methods import METHODS
 
-OURS = "mmgl"
+USUAL = "mmgl"
 
 
 class Advanced:
@@ -16,9 +16,10 @@ class Advanced:
 
     def __init__(self, ui):
         self._ui, self._parameters = ui, None
-        for name in sorted(METHODS, key=lambda name: name != OURS):
+        for name in sorted(METHODS, key=lambda name: name != USUAL):
             text = METHODS[name][2]
-            shown = _("Ours: {text}").format(text=text) if name == OURS else text[:1].upper() + text[1:]
+            text = text[:1].upper() + text[1:]
+            shown = _("As usual: {text}").format(text=text) if name == USUAL else text
             ui.methodSelector.addItem(shown, name)
         devices = {"auto": _("Automatic"), "cpu": _("Processor"), "cuda": _("NVIDIA graphics card")}
         for value, text in devices.items():

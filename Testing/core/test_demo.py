@@ -18,6 +18,8 @@ def test_the_demo_leaves_models_results_pictures_and_reports(tmp_path, capsys):
         assert len(list((folder / "results" / method).iterdir())) == UNSEEN
         assert f"{method} on {UNSEEN} hearts" in said
     assert "Dice side by side" in said
+    assert (folder / "steps.png").read_bytes().startswith(b"\x89PNG")
+    assert "mmgl demo --minutes 0.06 --output demo-longer" in said
 
 
 def test_the_demo_never_writes_into_a_folder_with_something_in_it(tmp_path):

@@ -179,6 +179,8 @@ def test_report_shows_the_worst_first(folders, tmp_path):
     assert "Without a result: 1." in page
     assert not any(name in page for name in ("good", ">bad", "alone", "&lt;b&gt;", results.name))  # nobody is named
     assert "liver" in page
+    assert 'fill="#{:02x}{:02x}{:02x}"'.format(*PALETTE[1]) in page  # the colour it has in its file
+    assert "All cases, the worst first" in page
     report_folder(path, scores, results, references)
     assert "<img" not in path.read_text(encoding="utf-8")
 

@@ -1,6 +1,7 @@
 """Stages change what they should and nothing else, and read labels only where they say so."""
 
 import dataclasses
+import sys
 
 import pytest
 import torch
@@ -130,6 +131,17 @@ def test_local_views_differ_in_intensity_only(slices):
 def test_an_unknown_method_lists_the_known_ones():
     with pytest.raises(MMGLError, match="supervised, mmgl"):
         build_method("magic", PLAN, 1)
+
+
+def test_a_method_with_a_transformer_says_that_it_needs_monai(monkeypatch):
+    for name in [name for name in sys.modules if name.partition(".")[0] == "monai" or name == "mmgl.networks.swin"]:
+        monkeypatch.delitem(sys.modules, name)
+    for name in ("mmgl.methods.mcsc", "mmgl.methods.two_networks"):
+        monkeypatch.delitem(sys.modules, name, raising=False)
+    monkeypatch.setitem(sys.modules, "monai.networks.blocks.patchembedding", None)
+    monkeypatch.setitem(sys.modules, "monai", None)
+    with pytest.raises(MMGLError, match="needs the package monai"):
+        build_method("mcsc", PLAN, 1)
 
 
 @pytest.mark.parametrize("name", ["supervised", "mmgl"])

@@ -7,8 +7,9 @@ from pathlib import Path
 
 from mmgl.demo.hearts import make_hearts
 from mmgl.demo.phantom import STRUCTURES
+from mmgl.demo.steps import steps_picture
 from mmgl.evaluation.folders import evaluate_folder, report_folder
-from mmgl.evaluation.metrics import Score
+from mmgl.evaluation.metrics import Score, summarise
 from mmgl.evaluation.pictures import overlay
 from mmgl.evaluation.table import as_text, compare_as_text
 from mmgl.imaging.reading import read_scan
@@ -64,8 +65,14 @@ def run_demo(folder: Path, minutes: float, device: str = "auto") -> dict[str, li
         report_folder(report, scores[method], folder / "results" / method, folder / "unseen labels", folder / "unseen")
         _write_picture(folder, method)
     print(f"\nDice side by side\n{compare_as_text(scores)}")
+    best = max(scores, key=lambda method: summarise(scores[method])[-1].dice)
+    write_picture(folder / "steps.png", steps_picture(folder, best))
     minutes_taken = (time.monotonic() - started) / 60
-    print(f"\nEverything is in {folder}: open 'report mmgl.html'. It took {minutes_taken:.1f} minutes.")
+    print(
+        f"\nIt took {minutes_taken:.1f} minutes. Everything is in {folder}: steps.png shows what was learned from and"
+    )
+    print(f"what {best} found, 'report {best}.html' how well. A slow or busy computer needs more time to learn:")
+    print(f"mmgl demo --minutes {3 * minutes:g} --output {folder.name}-longer")
     return scores
 
 

@@ -118,8 +118,12 @@ def report_folder(
     if shown:
         names = _by_value(structures)
         pictures = [_picture(case, pairs.found[case], references, scans[case], names) for case in shown]
-        words = "The cases with the smallest Dice. Above the reference, below the result with the reference in white."
-        sections.append(Section("Slices", words, pictures=pictures))
+        words = (
+            f"{'All cases' if len(shown) == len(pairs.found) else f'The {len(shown)} cases that fit worst'}, the worst "
+            "first, in evenly spread slices. Upper row: the reference. Lower row: the result, with the outline of the "
+            "reference in white."
+        )
+        sections.append(Section("Pictures", words, pictures=pictures))
     sections.append(_cases_section(sorted(scores, key=lambda s: worst.index(s.case)), pairs))
     write_report(path, "Evaluation", sections)
 
@@ -178,6 +182,20 @@ def _scans(images: Path) -> dict[str, Path]:
     return scans
 
 
+def _shown(keys: Sequence[str], sides: Sequence[Side]) -> list[Structure]:
+    """Return what is shown in a picture, in the colours of the files where each has one of its own there."""
+    found = {
+        key: segment.colour
+        for side in sides  # the reference last, as its colours count
+        for segment, key in zip(side.segmentation.segments, side.keys, strict=True)
+        if segment.colour
+    }
+    own = [found[key] for key in keys if key in found]
+    told = len(set(own)) == len(keys)
+    colours = own if told else [PALETTE[i % len(PALETTE)] for i in range(len(keys))]
+    return [Structure(i, shown_name(key, sides), colours[i - 1]) for i, key in enumerate(keys, start=1)]
+
+
 def _picture(
     case: str, pair: tuple[Path, Any], references: References, scan_path: Path, structures: Mapping[int, str] | None
 ) -> Picture:
@@ -185,7 +203,7 @@ def _picture(
     scan = read_scan(scan_path)
     sides = read_pair(pair, references, structures)
     keys = _keys(*sides, structures)
-    shown = [Structure(i + 1, shown_name(key, sides), PALETTE[i % len(PALETTE)]) for i, key in enumerate(keys)]
+    shown = _shown(keys, sides)
     maps = []
     for side in sides:
         placed = place(side.segmentation, scan.grid, pair[0])

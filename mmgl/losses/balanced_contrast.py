@@ -88,6 +88,7 @@ def balanced_contrast(features: Tensor, labels: Tensor, temperature: float) -> T
     own_count = (member * counts).sum(-1)
     partners = (own_count - 1).clamp(min=1)
     with torch.autocast(z.device.type, enabled=False):
+        # the mean of the brackets is the mean similarity to P(i), less the logarithm, which is the same for all p
         sums = member.transpose(1, 2) @ z
         positive = (z * (member @ sums - z)).sum(-1) / partners / temperature
         denominator = _log_sum_exp_others(*_with_weights(z, member, counts, known, temperature))

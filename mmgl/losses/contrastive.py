@@ -62,6 +62,7 @@ def supervised_contrast(features: Tensor, labels: Tensor, temperature: float) ->
     if not bool(anchors.any()):
         return features.sum() * 0.0
     rows = torch.nonzero(anchors).flatten()
+    # the mean of the logarithms is the mean similarity to P(u), less the logarithm of the denominator
     own = z.index_select(0, rows)
     positive = (own * (sums.index_select(0, member[rows]) - own)).sum(1) / partners[rows] / temperature
     return (log_sum_exp_others(z, temperature, rows) - positive).mean()

@@ -42,10 +42,16 @@ def build_method(name: str, plan: Plan, structures: int) -> Method:
     """Return the method called ``name`` for a number of structures.
 
     Raises:
-        MMGLError: ``method.unknown``.
+        MMGLError: ``method.unknown``, ``method.monai`` for a method with a transformer where MONAI is missing.
     """
     if name not in METHODS:
         raise MMGLError("method.unknown", method=name, methods=", ".join(METHODS))
     module, kind, _ = METHODS[name]
-    method: Method = getattr(import_module(f"mmgl.methods.{module}"), kind)(plan, structures)
+    try:
+        found = import_module(f"mmgl.methods.{module}")
+    except ModuleNotFoundError as error:
+        if (error.name or "").partition(".")[0] != "monai":
+            raise
+        raise MMGLError("method.monai", method=name) from error
+    method: Method = getattr(found, kind)(plan, structures)
     return method

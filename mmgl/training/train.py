@@ -54,7 +54,7 @@ def train(
         seed: same seed, steps, plan and processor give the same model.
         device: ``auto``, ``cpu`` or ``cuda``.
         name: of the run and the model; ``model-1``, ``model-2``, ... when empty.
-        published: the network and learning rates of the paper instead of those of the plan.
+        published: the network of the MMGL paper and published learning rates, instead of those of the plan.
         start: train again: the name of a model of the study, the path of a model file, or ``latest``. The new model
             starts from what that one has learned, keeps its plan, and learns from all cases the study has now; its
             structures may have become more or fewer.
