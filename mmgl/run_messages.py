@@ -44,6 +44,7 @@ RUNS: dict[str, str] = {
     "stage.global": "Learning from all your scans, labelled or not",
     "stage.local": "Learning to tell the parts of a slice apart",
     "stage.semi-supervised": "Learning to segment, from labelled and unlabelled scans together",
+    "stage.semi-supervised-again": "Learning once more from unlabelled scans, which are known better by now",
     "stage.contrast": "Learning from your labels, and to recognise parts of a slice by themselves",
     "stage.consistency": "Learning from your labels, and to segment parts of a slice like the whole slice",
     "stage.segmentation": "Learning to segment",

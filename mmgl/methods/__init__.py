@@ -30,7 +30,7 @@ METHODS: dict[str, tuple[str, str, str]] = {
     ),
     "bcp": ("bcp", "Bcp", "labelled and unlabelled slices pasted into each other (Bai et al., CVPR 2023)"),
     "unimatch": ("unimatch", "UniMatch", "weak copies teach strong ones (Yang et al., CVPR 2023)"),
-    "mmgl+": ("mmgl_plus", "MmglPlus", "our recipe, under construction: a sure teacher, and slices pasted together"),
+    "mmgl+": ("mmgl_plus", "MmglPlus", "our recipe: a teacher labels the unlabelled scans, twice, for a student"),
 }
 """Name: file, class, and one line for the help."""
 

@@ -1,10 +1,13 @@
-"""MMGL+: the recipe of this project. Under construction: what is here has not beaten ``supervised`` yet.
+"""MMGL+: the recipe of this project: self-training in two rounds, on the pipeline that ``supervised`` has too.
 
 a. Deeply supervised segmentation of labelled slices, followed by an averaged teacher.
-b. The teacher says what unlabelled slices show, where it is sure. The student must say the same of a strong copy into
-   which a box of another slice, labelled or not, is pasted (FixMatch, Sohn et al. 2020; CutMix; BCP, Bai et al. 2023).
+b. The teacher labels unlabelled slices. The student learns its labels on strong copies, into which a box of another
+   slice, labelled or not, is pasted; the teacher follows the student (pseudo-labels, Lee 2013; noisy student, Xie et
+   al. 2020; strong copies, ST++, Yang et al. 2022; CutMix, Yun et al. 2019; BCP, Bai et al. 2023).
+c. The same once more, with the labels of the teacher that came out of b.
 
-The teacher is kept. Both stages share the supervised pipeline: its loss, its slices, its augmentation.
+The teacher is kept. Within a round it labels as it was at its beginning: one that labels while it follows forgets first
+what is hard, because the learning rate is high again, and hands its gaps on to the student.
 """
 
 from __future__ import annotations
@@ -18,7 +21,6 @@ from mmgl.data.augment import apply_intensity, sample_intensity
 from mmgl.data.mix import mix, sample_cutmix_boxes
 from mmgl.data.plan import Plan
 from mmgl.data.slices import SliceSampler
-from mmgl.losses.consistency import confident_labels
 from mmgl.losses.segmentation import deep_supervision
 from mmgl.methods.stage import Batch, Method, Stage, augmented, draw_spatial, moved
 from mmgl.methods.supervised import Segmentation
@@ -34,33 +36,41 @@ class FollowedSegmentation(Segmentation):
     """Deeply supervised segmentation of labelled slices, which the teacher follows (stage a)."""
 
     def __init__(self, plan: Plan, student: UNet, teacher: AveragedTeacher) -> None:
-        super().__init__(plan, student, share=0.5)
+        super().__init__(plan, student, share=0.4)
         self.teacher = teacher
 
     def after_step(self, progress: float) -> None:
         self.teacher.update(self.network, DECAY)
 
 
-class WeakToStrong(Stage):
-    """L = L_seg^M(p(x), y) + 1/2 L_seg^M(p(u'), y') (stage b).
+class SelfTraining(Stage):
+    """L = L_seg^M(p(x), y) + 1/2 L_seg^M(p(u'), y') (stages b and c).
 
     Half of a batch are labelled slices x. u' is a strong copy of an unlabelled slice with a box of another slice of
-    the batch, and y' what the teacher is sure of in the weak copies, or the label where a labelled slice was pasted.
+    the batch, and y' what the labeller, the teacher as it was when the stage began, calls the weak copies, or the
+    label where a labelled slice was pasted.
+
+    Args:
+        name: of the round, as a stage is called.
+        labeller: gets the weights of the teacher when the stage begins.
     """
 
-    name = "semi-supervised"
-    share = 0.5
+    share = 0.3
     segments = True
     reads_labels = True
-    threshold = 0.9
     weight = 0.5
     strength = 2.0
     area = (0.1, 0.45)  # of a box, as a share of the slice; half of the slices get one
 
-    def __init__(self, plan: Plan, student: UNet, teacher: AveragedTeacher) -> None:
+    def __init__(
+        self, plan: Plan, student: UNet, teacher: AveragedTeacher, labeller: AveragedTeacher, name: str
+    ) -> None:
         super().__init__(plan)
-        self.network, self.teacher = student, teacher
+        self.network, self.teacher, self.labeller, self.name = student, teacher, labeller, name
         self.learning_rate = 5e-4 if plan.published else 2e-3
+
+    def begin(self) -> None:
+        self.labeller.start_from(self.teacher.network)
 
     def parameters(self) -> Iterable[nn.Parameter]:
         return self.network.parameters()
@@ -84,7 +94,7 @@ class WeakToStrong(Stage):
 
     def loss(self, batch: Batch, progress: float) -> dict[str, Tensor]:
         (images,), (weak, strong), (boxes, partners) = batch.views, batch.unlabelled, batch.boxes
-        said = confident_labels(self.teacher(weak), self.threshold)
+        said = self.labeller(weak).argmax(1)
         partners = partners.to(images.device)
         pasted = torch.cat([strong, images]).index_select(0, partners)
         called = torch.cat([said, batch.labels]).index_select(0, partners)
@@ -101,15 +111,18 @@ class WeakToStrong(Stage):
 
 
 class MmglPlus(Method):
-    """The plan's U-Net as student, and its averaged teacher, which segments."""
+    """The plan's U-Net as student, its averaged teacher, which segments, and the teacher as it was, which labels."""
 
     def __init__(self, plan: Plan, structures: int) -> None:
         super().__init__()
         self.student = UNet(plan.channels, structures + 1, plan.width, plan.levels, published=plan.published)
         self.teacher = AveragedTeacher(self.student)
+        self.labeller = AveragedTeacher(self.student)
+        networks = (self.student, self.teacher, self.labeller)
         self.stages = (
             FollowedSegmentation(plan, self.student, self.teacher),
-            WeakToStrong(plan, self.student, self.teacher),
+            SelfTraining(plan, *networks, "semi-supervised"),
+            SelfTraining(plan, *networks, "semi-supervised-again"),
         )
 
     @property

@@ -62,9 +62,11 @@ PAPERS: dict[str, str] = {
         "segmentation. CVPR 2023. arXiv 2208.09910."
     ),
     "mmgl+": (
-        "Our own recipe, without a paper. It builds on: Sohn K. et al.: FixMatch: Simplifying semi-supervised learning "
-        "with consistency and confidence. NeurIPS 2020. arXiv 2001.07685. Bai Y. et al.: Bidirectional copy-paste for "
-        "semi-supervised medical image segmentation. CVPR 2023. arXiv 2305.00673."
+        "Our own recipe, without a paper. It builds on: Lee D.-H.: Pseudo-label: the simple and efficient "
+        "semi-supervised learning method for deep neural networks. ICML workshop 2013. Xie Q. et al.: Self-training "
+        "with noisy student improves ImageNet classification. CVPR 2020. arXiv 1911.04252. Yang L. et al.: ST++: Make "
+        "self-training work better for semi-supervised semantic segmentation. CVPR 2022. arXiv 2106.05095. Bai Y. et "
+        "al.: Bidirectional copy-paste for semi-supervised medical image segmentation. CVPR 2023. arXiv 2305.00673."
     ),
 }
 """By the names of ``METHODS``."""

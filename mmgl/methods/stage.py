@@ -70,6 +70,9 @@ class Stage:
         """Return what is trained at which learning rate; one group unless a method has networks of different pace."""
         return [(list(self.parameters()), self.learning_rate)]
 
+    def begin(self) -> None:
+        """Do what comes before the first step of the stage; nothing by default. A resumed stage has begun before."""
+
     def batch(self, slices: SliceSampler, device: torch.device) -> Batch:
         """Return the next batch on the device."""
         raise NotImplementedError

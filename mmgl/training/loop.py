@@ -20,6 +20,7 @@ from mmgl.ranks import agreed, anybody, average_gradients
 from mmgl.structures import Structure
 from mmgl.training.budget import Budget
 from mmgl.training.check import Checker
+from mmgl.training.clock import Clock
 from mmgl.training.memory import in_use
 from mmgl.training.pace import CHECKS
 from mmgl.training.rehearsal import rehearse
@@ -66,7 +67,7 @@ class Trainer:
         self._first_stage, self._first_step = 0, 0
         self._saved_optimiser: dict[str, Tensor] = {}
         self._spent, self._begun = 0.0, time.monotonic()
-        self._clock = _Clock()
+        self._clock = Clock()
 
     def resume(self) -> bool:
         """Go on from the run's last checkpoint; return whether there was one."""
@@ -115,6 +116,7 @@ class Trainer:
         self.method.train()
         schedule = self._schedule(number, step, budget)
         if step == 0:
+            stage.begin()
             self._save(number, 0, None)  # so that there always is one to go back to
         self.run.tell(
             "stage", stage=stage.name, number=number + 1, stages=len(self.method.stages), steps=schedule.steps
@@ -228,22 +230,6 @@ class Trainer:
         schedule = {name: schedule.to_json() for name, schedule in self.schedules.items()}
         state = {"stage": stage, "step": step, "schedule": schedule, "spent": self._seconds_spent()}
         self.run.save("last", tensors, state)
-
-
-class _Clock:
-    """What is due, since it was made."""
-
-    def __init__(self) -> None:
-        self._start = time.monotonic()
-        self._last: dict[str, float] = {}
-
-    def due(self, what: str, seconds: float) -> bool:
-        """Return whether ``seconds`` have passed since ``what`` was last due (or since the start)."""
-        now = time.monotonic()
-        if now - self._last.get(what, self._start) < seconds:
-            return False
-        self._last[what] = now
-        return True
 
 
 def _optimiser(stage: Stage) -> torch.optim.Optimizer:
