@@ -91,6 +91,22 @@ def test_a_round_labels_as_the_teacher_was_at_its_beginning(method, slices, numb
     assert not torch.equal(stage.loss(batch, 0.5)["pseudo"], before)
 
 
+def test_nothing_is_said_of_islands(method, slices, monkeypatch):
+    stage = method.stages[1]
+    batch = stage.batch(slices, CPU)
+    batch.boxes = [torch.zeros_like(batch.boxes[0]), batch.boxes[1]]  # nothing is pasted
+    called = torch.zeros(len(batch.labels), 2, *batch.labels.shape[1:])
+    called[:, 1, 2:8, 2:8] = called[:, 1, 10:12, 10:12] = 1.0
+    monkeypatch.setattr(method.labeller, "forward", lambda images: called)
+    target = called.argmax(1)
+    target[:, 10:12, 10:12] = UNLABELLED
+    n = len(batch.labels)
+    logits = method.student.deep_logits(torch.cat([batch.views[0], batch.unlabelled[1]]))
+    expected = 0.5 * deep_supervision([m[n:] for m in logits], target)
+    found = stage.loss(batch, 0.5)["pseudo"]
+    assert float(found.detach()) == pytest.approx(float(expected.detach()), rel=1e-5)
+
+
 def test_unlabelled_pixels_of_labelled_slices_take_no_part(method, slices):
     stage = method.stages[1]
     batch = stage.batch(slices, CPU)

@@ -18,6 +18,7 @@ import torch
 from torch import Tensor, nn
 
 from mmgl.data.augment import apply_intensity, sample_intensity
+from mmgl.data.components import largest_components
 from mmgl.data.mix import mix, sample_cutmix_boxes
 from mmgl.data.plan import Plan
 from mmgl.data.slices import SliceSampler
@@ -27,6 +28,7 @@ from mmgl.methods.supervised import Segmentation
 from mmgl.methods.teacher import AveragedTeacher
 from mmgl.networks.unet import UNet
 from mmgl.ranks import divided, shared
+from mmgl.structures import UNLABELLED
 
 DECAY = 0.99
 """Of the averaged teacher."""
@@ -48,7 +50,8 @@ class SelfTraining(Stage):
 
     Half of a batch are labelled slices x. u' is a strong copy of an unlabelled slice with a box of another slice of
     the batch, and y' what the labeller, the teacher as it was when the stage began, calls the weak copies, or the
-    label where a labelled slice was pasted.
+    label where a labelled slice was pasted. Of each structure in a slice the largest piece is believed; the others are
+    islands that are not there, or second kidneys that are, so nothing is said of them.
 
     Args:
         name: of the round, as a stage is called.
@@ -94,7 +97,7 @@ class SelfTraining(Stage):
 
     def loss(self, batch: Batch, progress: float) -> dict[str, Tensor]:
         (images,), (weak, strong), (boxes, partners) = batch.views, batch.unlabelled, batch.boxes
-        said = self.labeller(weak).argmax(1)
+        said = largest_components(self.labeller(weak).argmax(1), rest=UNLABELLED)
         partners = partners.to(images.device)
         pasted = torch.cat([strong, images]).index_select(0, partners)
         called = torch.cat([said, batch.labels]).index_select(0, partners)
