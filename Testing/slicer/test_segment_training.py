@@ -3,12 +3,15 @@
 import time
 from unittest import mock
 
+import numpy as np
 import slicer
-from bench import on_bench_only
+from bench import faults, on_bench_only
 from panels import PanelTest
 from scenes import STRUCTURES
 
+from mmgl.structures import Structure
 from mmgl.study import Study
+from MMGLLib import results, training_cases
 
 
 @on_bench_only
@@ -66,6 +69,44 @@ class TrainingTest(PanelTest):
         labels = sorted(file.name for file in (self.study.folder / "labels").iterdir())
         self.assertEqual(len(labels), 3)  # the first one is still there
 
+    def test_where_segments_overlap_the_upper_one_wins_and_it_is_said(self):
+        self.study.save()
+        node, size = self.panel.parameters.result, slicer.util.arrayFromVolume(self.volume).shape
+        for number, rows in ((2, slice(0, 5)), (4, slice(3, 8))):
+            mask = np.zeros(size, np.uint8)
+            mask[1, rows, :4] = 1
+            slicer.util.updateSegmentBinaryLabelmapFromArray(mask, node, f"Segment_{number}", self.volume)
+        self.add()
+        upper, lower = (structure.name for structure in STRUCTURES)
+        self.assertIn(f"{upper} and {lower} overlap (8 voxels), and {upper}, which is higher", self.shown())
+        study = Study.open(self.study.folder)
+        labelmap = study.read_labelmap(study.case("Scan"))
+        self.assertEqual([int((labelmap == value).sum()) for value in (1, 2)], [20, 12])
+
+    def test_a_large_scan_is_read_without_stopping_the_application(self):
+        """Each slot may take a tenth of a second; what is large is copied in pieces, and worked on by a thread."""
+        size = (300, 512, 512)
+        volume = slicer.util.addVolumeFromArray(np.zeros(size, np.int16), name="Large")
+        labelmap = np.zeros(size, np.uint8)
+        structures = [Structure(i, f"Structure {i}", (50 * i, 9, 9)) for i in (1, 2, 3, 4)]
+        for i in range(4):
+            labelmap[5 + i :, 70 * i : 70 * i + 40, 5:-5] = i + 1
+        node = results.new_segmentation(volume, labelmap, structures, "Large")
+        heard = []
+        run = training_cases.AddingCase(node, volume, self.study.folder, on_event=heard.append)
+        self.study.save()
+        with mock.patch.object(training_cases, "_write", lambda *given: heard.append(given[3])):
+            steps = run.work()
+            taken = []
+            while run._thread is None:
+                begun = time.thread_time()
+                next(steps)
+                taken.append(time.thread_time() - begun)
+            run._thread.join()
+        self.assertGreater(len(taken), 60)
+        self.assertLess(max(taken), faults.MARGIN * faults.LIMIT * faults.slowness())
+        self.assertTrue((heard[0].layers[0] == labelmap).all())
+
     def test_a_folder_that_is_no_study(self):
         self.add(self.folder)
         self.assertIn("holds no study", self.said())
@@ -76,8 +117,6 @@ class TrainingTest(PanelTest):
 
         self.study.save()
         held = threading.Event()
-        from MMGLLib import training_cases
-
         write = training_cases._write
 
         def slowly(*arguments):
