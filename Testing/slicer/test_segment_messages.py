@@ -1,6 +1,7 @@
 """What a user reads when something is in the way: words, one thing to do, and details without names to copy."""
 
 import slicer
+from bench import on_bench_only
 from MMGLSegmentLib.actions import actions
 from panels import PanelTest, card_only
 from scenes import to_ras, transform_of, volume_of
@@ -89,6 +90,7 @@ class MessageTest(PanelTest):
         self.assertIn("heart.mmgl is not there", self.said())
         self.assertEqual(self.action(), "Choose another model")
 
+    @on_bench_only
     def test_an_old_slicer_is_told_once(self):
         from unittest import mock
 
