@@ -47,7 +47,7 @@ class AgainTest(PanelTest):
     def test_too_large_for_the_memory_then_in_pieces(self):
         self.begin()
         words = self.failed(MMGLError("memory.segment", case="Scan", pieces=4))
-        self.assertIn("too large for the memory of this computer. Segment it in 4 pieces", words)
+        self.assertIn("too large for the memory of this computer. Try again in pieces", words)
         self.assertEqual(self.action(), "Try again in pieces")
         self.will("both")
         self.assertEqual(self.click(), {"pieces": 4})
