@@ -20,7 +20,7 @@ PANEL, MODULE = "MMGLSegment/MMGLSegmentLib/panel.py", "MMGLSegment/MMGLSegment.
 LIB, FORM = "MMGLSegment/MMGLSegmentLib", "MMGLSegment/Resources/UI/MMGLSegment.ui"
 PROGRESS, DOUBT = f"{LIB}/progress.py", "MMGLLib/doubt.py"
 QUESTION, MESSAGE = f"{LIB}/question.py", "MMGLLib/message.py"
-ADVANCED, RESULT = f"{LIB}/advanced.py", f"{LIB}/result.py"
+ADVANCED, RESULT, ADDING = f"{LIB}/advanced.py", f"{LIB}/result.py", f"{LIB}/adding.py"
 
 MISTAKES = {
     "a property that is misspelt": (PANEL, ".toolTip = missing", ".tooltip = missing"),
@@ -42,14 +42,14 @@ MISTAKES = {
     "a loop that waits for the process": (PANEL, "not self.run.poll() and", "not list(iter(self.run.poll, True)) and"),
     "sleeping in a slot": (PROGRESS, "_last = time.monotonic(), {}\n        ", "_last = time.sleep(0.2), {}\n        "),
     "events inside a slot": (PANEL, "self._timer.start()", "self._timer.start(); slicer.app.processEvents()"),
-    "a dialog nobody can answer": (MESSAGE, "versions, SYSTEM,", "versions, slicer.util.messageBox(str(error)),"),
+    "a dialog nobody can answer": (MESSAGE, "versions, SYSTEM,", "versions, slicer.util.messageBox(said),"),
     "a name that only the wheel has": (PANEL, "slicer.util.childWidgetVariables", "slicer.childWidgetVariables"),
     "an enum compared to a number": (ADVANCED, "== qt.Qt.Checked", "== 2"),
     "a signal of a list with other arguments": (ADVANCED, "itemChanged(QListWidgetItem*)", "itemChanged(int)"),
     "a process started to name the system": (MESSAGE, "versions, SYSTEM,", "versions, platform.platform(),"),
     "a look at doubt that blocks": (DOUBT, "        yield\n", "        yield [i * i for i in range(3 * 10**7)]\n"),
     "doubt left over the slices": (RESULT, "self.overlay.hide()\n            self.overlay =", "self.overlay ="),
-    "a menu that is not connected": (PANEL, '("triggered()", self.onAddStudy)', '("trigered()", self.onAddStudy)'),
+    "a menu that is not connected": (ADDING, '("triggered()", self.onStudy)', '("trigered()", self.onStudy)'),
     "the end of the application not heard": (MODULE, 'slicer.app.connect("aboutToQuit()", self.cleanup)', "pass"),
     "the worker left behind": (PANEL, "        worker.close()\n", ""),
     "a run that ends in an error and is not told": ("MMGLLib/runs.py", "self.tell(event)", "pass"),
