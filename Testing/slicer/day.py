@@ -89,11 +89,11 @@ class DayTest(BenchTest):
         """Let errands end and rows be filled."""
         self.until(lambda: not self.desk.errands.busy and not self.scans.table.filling, "the end of the errands")
 
-    def click(self, button, answer: str | Path = "") -> None:
-        """Click what can be clicked, and answer the dialog it opens."""
+    def click(self, button, answer: str | Path | tuple = "") -> None:
+        """Click what can be clicked, and answer the dialog it opens; one for a file answers with its kind, too."""
         self.assertTrue(button.enabled and not button.isHidden(), button.text)
         if answer:
-            popups.answers.append(str(answer))
+            popups.answers.append(answer if isinstance(answer, tuple) else str(answer))
             self.clicks += 1
         self.clicks += 1
         button.click()

@@ -287,7 +287,7 @@ class WholeDayTest(DayTest):
         """One file for a colleague, whose study takes it."""
         self.choose("model-2")
         letter = self.folder / "hippocampus.mmgl"
-        self.click(self.models.ui.exportButton, letter)
+        self.click(self.models.ui.exportButton, (str(letter), ""))
         self.assertIn("no images and no patient data", self.models.ui.noticeLabel.text)
         self.picture("Friday, one file for a colleague")
         self.assertNotIn(b"patient", letter.read_bytes())
@@ -295,7 +295,7 @@ class WholeDayTest(DayTest):
         self.ui.nameEdit.text = "Colleague"
         self.click(self.ui.startButton)
         self.turn_to("models")
-        self.click(self.models.ui.importButton, letter)
+        self.click(self.models.ui.importButton, (str(letter), ""))
         self.assertIn("hippocampus was added", self.models.ui.noticeLabel.text)
         self.assertEqual([model.name for model in self.models.models], ["hippocampus"])
         self.picture("Friday, at the colleague's")
