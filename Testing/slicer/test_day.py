@@ -25,6 +25,8 @@ TODAY, WARD = "033", ("034", "035")
 
 @on_bench_only
 class SampleTest(DayTest):
+    steps = 6
+
     def test_from_opening_the_module_to_a_model_in_at_most_eight_clicks(self):
         self.picture("08-00 the module is opened")
         with mock.patch.object(errands, "SAMPLE", (4, 2)):

@@ -2,7 +2,7 @@
 
 python Testing/slicer/train_pictures.py FOLDER [STEPS]
 
-STEPS are those of each training, 100 unless given; the more, the better what the pictures show. In the order of their
+STEPS are those of the trainings of the day, 100 unless given; the more, the better what the pictures show. In the order of their
 names the pictures tell the day. ``train.png`` and ``training.png`` in FOLDER are those of ``Resources``.
 """
 
@@ -37,7 +37,7 @@ TOGETHER = {
 def main(folder: Path, steps: int = 100) -> int:
     """Run the stories with pictures, and return an exit status."""
     folder.mkdir(parents=True, exist_ok=True)
-    DayTest.pictures, DayTest.steps, WholeDayTest.watched = folder, steps, 3
+    DayTest.pictures, WholeDayTest.steps, WholeDayTest.watched = folder, steps, 3
     stories = unittest.TestSuite(map(unittest.defaultTestLoader.loadTestsFromTestCase, (SampleTest, WholeDayTest)))
     outcome = unittest.TextTestRunner(verbosity=2).run(stories)
     for file, names in TOGETHER.items():
