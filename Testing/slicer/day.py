@@ -91,6 +91,7 @@ class DayTest(BenchTest):
 
     def click(self, button, answer: str | Path | tuple = "") -> None:
         """Click what can be clicked, and answer the dialog it opens; one for a file answers with its kind, too."""
+        slicer.app.processEvents()  # what was just made is shown by the next event
         self.assertTrue(button.enabled and not button.isHidden(), button.text)
         if answer:
             popups.answers.append(answer if isinstance(answer, tuple) else str(answer))

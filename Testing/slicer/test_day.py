@@ -95,6 +95,7 @@ class WholeDayTest(DayTest):
         self.settle()
         self.assertEqual(self.ui.statusLabel.text, "Answer the question below.")
         self.picture("08-22 whose paint is this")
+        self.assertFalse(self.scans.ui.addFolderButton.enabled)  # that folder waits for answers
         question = self.scans.findings._question
         self.answer(question, "A new structure", "Anterior part")
         self.answer(question, "A new structure", "Posterior part")
@@ -102,6 +103,7 @@ class WholeDayTest(DayTest):
         self.assertEqual([s.name for s in study.structures], ["Anterior part", "Posterior part"])
         self.assertEqual([len(study.labelled), len(study.checks), len(study.unlabelled)], [4, 1, 2])
         self.panel.turn_to("scans")
+        self.assertTrue(self.scans.ui.addFolderButton.enabled)
         self.picture("08-22 the scans")
 
     def paint_some_slices(self):
