@@ -36,7 +36,7 @@ class DayTest(BenchTest):
         super().setUp()
         folder = tempfile.TemporaryDirectory(ignore_cleanup_errors=True)
         self.addCleanup(folder.cleanup)
-        self.folder, self.clicks = Path(folder.name), 0
+        self.folder, self.clicks, self.views = Path(folder.name), 0, []
         self.documents = self.folder / "Documents ü"
         self.documents.mkdir()
         slicer.app.settings().clear()
@@ -150,8 +150,12 @@ class DayTest(BenchTest):
         picture = of_widget((panel or self.panel).form, 480)
         parts = [picture]
         if volume is not None:
-            orientations = ("Axial", "Coronal", "Sagittal")
-            parts += [SliceView(volume, way, size=(300, 300)).picture() for way in orientations]
+            if not self.views:
+                orientations = ("Axial", "Coronal", "Sagittal")
+                self.views += [SliceView(volume, way, size=(300, 300)) for way in orientations]
+            for view in self.views:
+                view.show(volume)
+                parts.append(view.picture())
         height = max(len(part) for part in parts)
         parts = [np.pad(p, ((0, height - len(p)), (0, 12), (0, 0)), constant_values=255) for p in parts]
         self.taken[name] = picture
