@@ -179,7 +179,8 @@ class WholeDayTest(DayTest):
         self.assertEqual(self.ui.statusLabel.text, "Click Train.")
         self.picture("10-30 before training")
         self.ui.advancedSection.collapsed = False
-        self.widget.logic.getParameterNode().method = "supervised"
+        method = self.ui.methodSelector  # one without pre-training, so that there is something to keep after a moment
+        method.setCurrentIndex(method.findData("supervised"))
         self.picture("10-30 Advanced, which nobody needs")
         self.ui.advancedSection.collapsed = True
         with mock.patch.object(type(self), "steps", 160):
