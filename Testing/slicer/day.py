@@ -2,20 +2,28 @@
 
 from __future__ import annotations
 
+import os
+import shutil
 import tempfile
-import unittest
 from pathlib import Path
 from typing import ClassVar
 from unittest import mock
 
 import numpy as np
 import slicer
-from bench import BenchTest, popups
+from bench import REPOSITORY, BenchTest, popups
 from panels import open_module
 from train_panels import InThread
 
 from mmgl.jobs import queue as queue_module
 from MMGLLib import errand, setup, training, worker
+
+HIPPOCAMPI = Path(os.environ.get("MMGL_DATA", REPOSITORY.parent / "shared" / "data")) / "hippocampus"
+LABELLED = ("001", "004", "006", "007", "015")
+UNLABELLED = ("017", "020")
+LATER = ("024", "025")
+TODAY, WARD = "033", ("034", "035")
+"""Scans by their number, and what each is in the story."""
 
 
 class DayTest(BenchTest):
@@ -141,6 +149,22 @@ class DayTest(BenchTest):
         editor.ModifySegmentByLabelmap(segmentation, segment, brush, mode, False, True)
         slicer.mrmlScene.RemoveNode(editor_node)
 
+    def copies(self, folder, *names, labels=()):
+        """Copy scans into a folder of the clinic, and return it."""
+        for kind, wanted in (("images", (*names, *labels)), ("labels", labels)):
+            for name in wanted:
+                file = f"hippocampus_{name}.nii.gz"
+                (self.folder / folder / kind).mkdir(parents=True, exist_ok=True)
+                shutil.copy(HIPPOCAMPI / kind / file, self.folder / folder / kind / f"patient {name}.nii.gz")
+        return self.folder / folder
+
+    @staticmethod
+    def truth(name):
+        """Return the true labelmap (z, y, x) of a scan."""
+        import SimpleITK as sitk
+
+        return sitk.GetArrayFromImage(sitk.ReadImage(str(HIPPOCAMPI / "labels" / f"hippocampus_{name}.nii.gz")))
+
     def picture(self, name: str, panel=None, volume=None) -> None:
         """Take a picture of a panel, with the three slice views of a volume beside it where one is given."""
         if self.pictures is None:
@@ -161,11 +185,6 @@ class DayTest(BenchTest):
         self.taken[name] = picture
         save(self.pictures / f"{len(self.taken):02d} {name}.png", *parts)
         print(f"{name}: {self.ui.statusLabel.text}", flush=True)
-
-
-def needs(folder: Path):
-    """Skip where the real scans are not."""
-    return unittest.skipUnless(folder.is_dir(), f"the real scans are not in {folder.name}")
 
 
 def _array(image) -> np.ndarray:
