@@ -144,6 +144,7 @@ class LabelsSection:
         folder = self.desk.opened.folder
         path = folder / "labels" / "new" / f"{self.shown.name}.seg.nrrd"
         try:
+            self.desk.opened.require_writable()  # a folder that went away must not be made anew
             self._said = case_nodes.write_label(self.shown, path)
         except MMGLError as error:
             self.desk.onFail(error)

@@ -178,6 +178,9 @@ class TrainSection:
         try:
             if setup.missing():
                 raise MMGLError("slicer.no_torch")
+            desk = getattr(self.logic, "desk", None)
+            if desk is not None and desk.opened is not None:
+                desk.opened.require_writable()
             self._watch(start())
         except MMGLError as error:
             actions = [(_("Install"), self.onInstall)] if error.key == "slicer.no_torch" else []

@@ -123,6 +123,15 @@ class TableTest(PanelTest):
         self.assertEqual(len(self.rows()), 5)
         self.assertTrue((self.study.folder.parent / "scan 5.nrrd").is_file())
 
+    def test_a_row_that_is_shown_again_before_it_was_filled_is_filled(self):
+        self.open()
+        rows = {row[0]: row for row in self.rows()}
+        rows["scan 1"][3] = "changed"
+        self.scans.table.show(rows)
+        self.scans.table.show(rows)
+        self.settle()
+        self.assertIn(rows["scan 1"], self.rows())
+
     def test_volumes_of_the_scene_join_with_what_is_painted_on_them(self):
         from MMGLLib import results
 
@@ -246,16 +255,6 @@ class FindingTest(PanelTest):
 
 class FolderTest(PanelTest):
     """What happens to the folder of the study while it is open."""
-
-    def occupy(self):
-        """Open the study in another process of this computer, which lives."""
-        write_json(self.study.folder / "in-use.json", {**whoami(), "pid": 1, "born": self.born_of(1), "beat": 0})
-
-    @staticmethod
-    def born_of(pid):
-        from mmgl.jobs.process import birth
-
-        return birth(pid)
 
     def test_open_twice_is_read_only_with_a_notice(self):
         self.occupy()

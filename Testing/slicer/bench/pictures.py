@@ -68,11 +68,7 @@ class SliceView(_View):
         self._manage(factory, [*names, "vtkMRMLSegmentationsDisplayableManager2D"])
         self.group.SetMRMLDisplayableNode(self.node)
         self.logic.ResizeSliceNode(*size)
-        self.logic.GetSliceCompositeNode().SetBackgroundVolumeID(volume.GetID())
-        self.logic.FitSliceToBackground()
-        if offset is not None:
-            self.logic.SetSliceOffset(offset)
-        self.logic.GetBlend().Update()
+        self.show(volume, offset)
         mapper = vtk.vtkImageMapper()
         mapper.SetColorWindow(255)
         mapper.SetColorLevel(127.5)
@@ -81,6 +77,14 @@ class SliceView(_View):
         actor.SetMapper(mapper)
         actor.GetProperty().SetDisplayLocationToBackground()
         self.renderer.AddViewProp(actor)
+
+    def show(self, volume, offset: float | None = None) -> None:
+        """Show a volume, another one than before where it is another."""
+        self.logic.GetSliceCompositeNode().SetBackgroundVolumeID(volume.GetID())
+        self.logic.FitSliceToBackground()
+        if offset is not None:
+            self.logic.SetSliceOffset(offset)
+        self.logic.GetBlend().Update()
 
 
 class SpaceView(_View):
@@ -121,10 +125,13 @@ def save(path: Path, *pictures: np.ndarray) -> Path:
 
 def of_widget(widget, width: int = 420) -> np.ndarray:
     """Return the window that a panel is in as (y, x, 3) of uint8, as high as it wants to be."""
-    from PySide6 import QtGui
+    from PySide6 import QtGui, QtWidgets
 
     window = widget.window()
     window.show()
+    for child in window.findChildren(QtWidgets.QWidget):
+        if hasattr(type(child), "describe"):  # a stand-in that can show more than it does
+            child.describe()
     for _ in range(4):  # labels that wrap know their height only once they know their width
         slicer.app.processEvents()
         layout = window.layout()
