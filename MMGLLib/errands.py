@@ -15,10 +15,8 @@ from typing import Any
 
 from mmgl.files import read_json
 from mmgl.study import Study, add_folder, label_questions
-from mmgl.study.cases import Use
-from mmgl.study.checks import Finding
+from mmgl.study.checks import Finding, check, known_of
 from mmgl.study.folders import find_images, pair_labels
-from mmgl.study.statistics import statistics
 from MMGLLib.messages import MMGLError
 
 LABELS = re.compile(r"(labels?|segmentations?|masks?)(tr)?$", re.IGNORECASE)
@@ -32,21 +30,21 @@ Tell = Callable[..., None]
 
 
 def survey(tell: Tell, study: str) -> None:
-    """Look at each case, and tell what it is, what the checks find, and what the labels reach."""
+    """Look at each case, and tell which files are gone, what it is, what the checks find, and what the labels reach."""
     opened = Study.open(study)
-    findings = opened.check(lambda done, of: tell("progress", done=done, of=of))
+    tell("missing", files={name: str(file) for name, file in missing_files(opened).items()})
+    known = known_of(opened, lambda done, of: tell("progress", done=done, of=of))
     facts = {}
-    for case in opened.cases:
-        if case.use is not Use.LEAVE_OUT:
-            known = statistics(case, opened.structures, opened.folder / "statistics")
-            scan, label = known.scan, known.label
-            facts[case.name] = {
-                "size": list(scan.size) if scan else [],
-                "spacing": list(scan.spacing) if scan else [],
-                "modality": scan.modality if scan else "",
-                "voxels": dict(label.voxels) if label else {},
-                "slices": dict(label.slices) if label else {},
-            }
+    for name, found in known.items():
+        scan, label = found.scan, found.label
+        facts[name] = {
+            "size": list(scan.size) if scan else [],
+            "spacing": list(scan.spacing) if scan else [],
+            "modality": scan.modality if scan else "",
+            "voxels": dict(label.voxels) if label else {},
+            "slices": dict(label.slices) if label else {},
+        }
+    findings = check(opened, known=known)
     tell("surveyed", facts=facts, findings=[told(finding) for finding in findings])
 
 
@@ -102,6 +100,17 @@ def sample(tell: Tell, study: str, into: str) -> None:
     draft.split_checks()
     draft.save()
     tell("found", folder=into, count=len(draft.cases), skipped=[])
+
+
+def missing_files(study: Study) -> dict[str, Path]:
+    """Return the first file that is not there, by the names of the cases that miss one."""
+    missing = {}
+    for case in study.cases:
+        paths = [image.path for image in case.images] + ([case.label.path] if case.label else [])
+        gone = next((path for path in paths if not path.exists()), None)
+        if gone is not None:
+            missing[case.name] = gone
+    return missing
 
 
 def told(finding: Finding) -> dict[str, Any]:

@@ -1,18 +1,14 @@
 """What lies on the desk while a study is open: the study, what is known of its cases, and work that is being done."""
 
+from pathlib import Path
+
 from mmgl.finding import Finding as Said
 from mmgl.study import Use
-from mmgl.study.checks import Choice, Finding, Severity
-from MMGLLib import open_study, sources, training_cases
+from mmgl.study.checks import Severity
+from MMGLLib import sources, training_cases
 from MMGLLib.errand import FOLDER, Errands
 from MMGLLib.messages import MMGLError
-
-IN_OUR_WORDS = {
-    "check.none_held_out": "slicer.none_held_out",
-    "check.unknown_segment": "slicer.unknown_segment",
-    "check.unnamed_value": "slicer.unnamed_value",
-}
-"""Findings whose words are meant for a terminal, and those that say it here."""
+from MMGLTrainLib.told import Told, as_finding, in_our_words, mark
 
 
 class Desk:
@@ -70,7 +66,6 @@ class Desk:
 
     def survey(self):
         """Have all cases looked at."""
-        self.missing = open_study.missing_files(self.study)
         self.errands.ask("survey", self._heard, study=str(self.study.folder))
 
     def poll(self):
@@ -138,7 +133,7 @@ class Desk:
             for other in self.findings
             if other is finding or (everywhere and other["key"] == finding["key"] and other["choices"])
         ]
-        asked = [_finding(other) for other in alike]
+        asked = [as_finding(other) for other in alike]
         self.findings = [other for other in self.findings if other not in alike]
         self.change(lambda study: [study.answer(one, value) for one in asked])
 
@@ -150,14 +145,14 @@ class Desk:
             return
 
         def how(study):
-            study.answered = (*study.answered, _mark(finding))
+            study.answered = (*study.answered, mark(finding))
 
         self.change(how)
 
     def open_findings(self):
         """Return what is to be shown, the gravest first."""
         skipped = set(self.study.answered) if self.study else set()
-        shown = [f for f in self.findings if f["severity"] != Severity.NOTE.value and _mark(f) not in skipped]
+        shown = [f for f in self.findings if f["severity"] != Severity.NOTE.value and mark(f) not in skipped]
         names = {case.name for case in self.study.cases} if self.study else set()
         return [
             *self.asked,
@@ -194,7 +189,9 @@ class Desk:
         kind = event["event"]
         if kind == "progress":
             return  # the panel looks at it by itself, now and then
-        if kind == "surveyed":
+        if kind == "missing":
+            self.missing = {name: Path(file) for name, file in event["files"].items()}
+        elif kind == "surveyed":
             self.facts, self.findings, self.surveyed = (
                 event["facts"],
                 [in_our_words(f) for f in event["findings"]],
@@ -221,36 +218,3 @@ class Desk:
         except MMGLError as error:
             self.onFail(error)
         self.survey()
-
-
-class Told(MMGLError):
-    """What an errand said in words."""
-
-    def __init__(self, key, words):
-        Exception.__init__(self, words)
-        self.key, self.parameters = key, {}
-
-
-def in_our_words(finding):
-    """Return a finding with words for this panel."""
-    key = IN_OUR_WORDS.get(finding["key"])
-    return {**finding, "words": Said(key, finding["parameters"]).words} if key else finding
-
-
-def _mark(finding):
-    """Return what stands in the study for a finding that was left be."""
-    return f"{finding['key']} {finding['case']} {finding['words']}"[:1000] if finding["case"] else finding["key"]
-
-
-def _finding(told):
-    """Return the finding that an errand told, as the study takes it."""
-    choices = tuple(Choice(value, words) for value, words in told["choices"])
-    return Finding(
-        told["key"],
-        {**told["parameters"]},
-        severity=Severity(told["severity"]),
-        case=told["case"],
-        choices=choices,
-        default=told["default"],
-        structures=tuple(told["structures"]),
-    )

@@ -76,6 +76,7 @@ class Panel:
     def open(self, how):
         """Open or make a study; what goes wrong is shown, and then the answer is False."""
         self.message.say("")
+        self.sections["labels"].let_go()
         self.desk.forget()
         try:
             study = how()
@@ -125,12 +126,14 @@ class Panel:
     def onTimeout(self):
         """Look at what is being done."""
         self.desk.poll()
+        self.sections["labels"].poll()
         self._show_line()
         self._hand_over()
 
     def onAnother(self):
         """Leave this study."""
         self._timer.stop()
+        self.sections["labels"].let_go()
         self.desk.forget()
         self.logic.closeStudy()
         if self.parameters is not None:
@@ -199,10 +202,11 @@ class Panel:
         elif locked:
             self.ui.noticeLabel.text = str(MMGLError("slicer.read_only", study=opened.folder.name))
         self.ui.noticeButton.text = _("Find folder…") if gone else _("Look again")
-        self.ui.busyFrame.visible = bool(errands.busy)
-        done, of = errands.progress
+        labels = self.sections["labels"].busy
+        self.ui.busyFrame.visible = bool(labels or errands.busy)
+        done, of = (0, 0) if labels else errands.progress
         counted = _("{what}, {done} of {of}") if of else "{what}"
-        self.ui.busyLabel.text = counted.format(what=_doing(errands.busy), done=done, of=of)
+        self.ui.busyLabel.text = counted.format(what=labels or _doing(errands.busy), done=done, of=of)
         self.ui.busyBar.maximum, self.ui.busyBar.value = of, done
         if opened is None:
             self.ui.statusLabel.text = _("Try the sample, or start your own study.")

@@ -224,7 +224,7 @@ class RealTest(TrainTest):
     """Once with the core itself."""
 
     def test_a_real_training_from_the_click_to_the_model(self):
-        from MMGLLib.asking import Asking
+        from MMGLLib.errand import Asking
 
         start = self.logic.startTraining
         self.logic.startTraining = lambda study, **asked: start(study, **{**asked, "method": "supervised", "steps": 2})

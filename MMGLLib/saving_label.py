@@ -1,0 +1,100 @@
+"""Saving what is painted in a case as a file, while Slicer goes on; what is not done yet is kept as well."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator
+from pathlib import Path
+
+import numpy as np
+
+from mmgl.imaging.grid import Grid
+from mmgl.imaging.segmentation_files import write_segmentation
+from mmgl.structures import PALETTE, Structure
+from MMGLLib import nodes
+from MMGLLib.aside import RunWithAside
+from MMGLLib.case_nodes import CaseNodes
+from MMGLLib.painted import Painted, copying
+from MMGLLib.runs import Event
+
+NEW = "new"
+"""Folder below the labels of a study: of what was called done, until the study knows what it means."""
+
+UNFINISHED = {"drafting": "unfinished", "draft": "drafts"}
+"""Folders below the labels of a study, by the state of the cases whose painting is kept there until it is done."""
+
+
+class SavingLabel(RunWithAside):
+    """Writes what is painted in a case as a file, in one step. Where segments overlap, the upper one in the list wins.
+
+    The event ``done`` has ``words``, what is painted in words, and ``changed``, when it was painted last.
+
+    Args:
+        shown: the case.
+        path: of the file; the one that is there is replaced.
+        on_event: as for ``Run``.
+        after: what was begun before and is written before, as it may be the same file.
+    """
+
+    def __init__(
+        self,
+        shown: CaseNodes,
+        path: Path,
+        on_event: Callable[[Event], None] | None = None,
+        after: SavingLabel | None = None,
+    ) -> None:
+        super().__init__(on_event)
+        self.shown, self.path, self._after = shown, path, after
+
+    def work(self) -> Generator[None, None, Event]:
+        """Copy what is in the scene, and have it written."""
+        grid = nodes.grid_of(self.shown.volume)
+        painted = yield from copying(self.shown.segmentation)
+        words = yield from self.aside(lambda: self._written(painted, grid))
+        return {"event": "done", "words": words, "changed": painted.changed}
+
+    def _written(self, painted: Painted, grid: Grid) -> str:
+        if self._after is not None:
+            self._after.wait_aside()
+            self._after = None
+        return _write(painted, grid, self.path)
+
+
+def label_file(study: Path, folder: str, case: str) -> Path:
+    """Return the file below the labels of a study in which what is painted in a case waits."""
+    return study / "labels" / folder / f"{case}.seg.nrrd"
+
+
+def unfinished(study: Path, case: str) -> tuple[str, Path] | None:
+    """Return the state of a case whose painting was kept before it was done, and the file, or None."""
+    found = [(state, label_file(study, folder, case)) for state, folder in UNFINISHED.items()]
+    there = [(file.stat().st_mtime, state, file) for state, file in found if file.is_file()]
+    return max(there)[1:] if there else None
+
+
+def forget_unfinished(study: Path, case: str, but: Path | None = None) -> None:
+    """Remove what was kept of a case before it was done, all of it or but for one file."""
+    for folder in UNFINISHED.values():
+        if (file := label_file(study, folder, case)) != but:
+            file.unlink(missing_ok=True)
+
+
+def waiting(study: Path) -> list[Path]:
+    """Return the labels that were called done when Slicer ended, and of which the study does not know yet."""
+    return sorted((study / "labels" / NEW).glob("*.seg.nrrd"))
+
+
+def _write(painted: Painted, grid: Grid, path: Path) -> str:
+    """Write what is painted on the grid of its scan, and return it in words."""
+    label = painted.on(grid)
+    structures, numbers, words = [], [], []
+    for segment in label.segments:
+        slices = int(label.voxels(segment).any(axis=(1, 2)).sum())
+        words.append(f"{segment.name} {slices} slices" if slices else f"{segment.name} not labelled")
+        numbers.append(len(structures) + 1 if slices else 0)
+        if slices:  # what is empty says nothing, and must not be asked about
+            name = segment.name or f"Segment {numbers[-1]}"
+            colour = segment.colour or PALETTE[numbers[-1] % len(PALETTE)]
+            structures.append(Structure(numbers[-1], name, colour, segment.terminology))
+    labelmap = label.labelmap(numbers).astype(np.uint16)
+    write_segmentation(path, labelmap, label.grid, structures, overwrite=True)
+    return ", ".join(words)
