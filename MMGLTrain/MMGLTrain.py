@@ -57,6 +57,7 @@ class MMGLTrainParameterNode:
     method: str
     seed: int
     device: str
+    planes: str
 
 
 class MMGLTrainWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):

@@ -108,6 +108,7 @@ class TrainSection:
                 method=chosen.method or "mmgl",
                 seed=chosen.seed,
                 device=chosen.device or "auto",
+                planes=chosen.planes,
                 again=self.ready.again,
             )
         )
