@@ -1,4 +1,9 @@
-"""Where a result should be looked at twice: a volume of doubt over the slices, and the worst slices one by one."""
+"""Where a result should be looked at twice: a volume of doubt over the slices, and the worst slices one by one.
+
+How much doubt is worth a look depends on the model: a good one is torn only along borders, and a weak one nearly
+everywhere, so that a fixed limit would paint the whole slice. So at most as many voxels are painted as there are faces
+between different structures of the result, the most doubtful ones, and none that is nearly sure.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +16,7 @@ import slicer
 import vtk
 
 from mmgl.imaging.grid import Array
-from MMGLLib.nodes import to_ras
+from MMGLLib.nodes import place_of
 from MMGLLib.results import Making, new_scalars, place_in_hierarchy, slabs
 
 ROLE = "MMGLDoubt"
@@ -19,7 +24,13 @@ ROLE = "MMGLDoubt"
 
 SLICES = "MMGL.DoubtfulSlices"
 SURE = 0.8
-"""Bits of entropy from which a voxel counts as doubtful: about 3 to 1 for what was found."""
+"""Bits of entropy below which a voxel never counts as doubtful: about 3 to 1 for what was found."""
+
+MOST, STEPS = 8, 64
+"""Bits that are told apart, which 256 equal outputs would have, and steps in each."""
+
+FEWEST = 1000
+"""One of so many voxels may be painted, however little was found."""
 
 LOW, HIGH = (255, 176, 0), (220, 38, 127)
 """Colours of some and of much doubt, which differ for the colour-blind, too."""
@@ -41,40 +52,64 @@ def keep_slices(segmentation: Any, slices: Sequence[dict[str, Any]], shape: Sequ
     segmentation.SetAttribute(SLICES, json.dumps(told))
 
 
-def making_doubt(segmentation: Any, volume: Any, doubt: Array) -> Making[Any]:
-    """Make a volume node of a map of doubt (z, y, x; bits), and let the segmentation node refer to it."""
+def making_doubt(segmentation: Any, volume: Any, doubt: Array, faces: int = 0) -> Making[Any]:
+    """Make a volume node of a map of doubt, and let the segmentation node refer to it.
+
+    Args:
+        segmentation: the node of the result.
+        volume: the volume node it lies on.
+        doubt: (z, y, x); bits.
+        faces: of voxels of the scan between different structures of the result; so many voxels may be painted.
+    """
     scalars, voxels = new_scalars(doubt.shape, vtk.vtkFloatArray)
+    counts = np.zeros(MOST * STEPS, np.int64)
     for slab in slabs(doubt.shape):
-        np.clip(doubt[slab], 0, 1, out=voxels[slab])
+        voxels[slab] = doubt[slab]
+        steps = np.clip(voxels[slab].ravel() * STEPS, 0, len(counts) - 1).astype(np.uint16)
+        counts += np.bincount(steps, minlength=len(counts))
         yield
-    node = _volume_node(volume, scalars, doubt.shape)
+    low, high = painted_range(counts, max(faces, doubt.size // FEWEST))
+    node = _volume_node(volume, scalars, doubt.shape, low, high)
     segmentation.SetNodeReferenceID(ROLE, node.GetID())
     slices = json.loads(segmentation.GetAttribute(SLICES) or "[]")
     for one in slices:
-        one["voxel"] = _middle(one["voxel"], doubt)
+        one["voxel"] = _middle(one["voxel"], doubt, low)
     segmentation.SetAttribute(SLICES, json.dumps(slices))
     return node
 
 
-def _middle(voxel: list[float], doubt: Array) -> list[float]:
-    """Return the middle (z, y, x) of what is doubtful in the slice of a voxel that names it by a whole number."""
+def painted_range(counts: Array, most: int) -> tuple[float, float]:
+    """Return from how many bits a voxel is painted, and which is the most doubt there is.
+
+    Args:
+        counts: voxels in each step of doubt, ``STEPS`` to a bit.
+        most: at most so many voxels are painted; all of one step or none.
+    """
+    above = np.cumsum(counts[::-1])[::-1]  # in each step and all above it
+    low = max(SURE, float(np.searchsorted(-above, -most)) / STEPS)
+    high = (int(np.flatnonzero(counts)[-1]) + 1) / STEPS if counts.any() else low
+    return low, max(high, low + 1 / STEPS)
+
+
+def _middle(voxel: list[float], doubt: Array, low: float) -> list[float]:
+    """Return the middle (z, y, x) of what is painted in the slice of a voxel that names it by a whole number."""
     axis = next((a for a in range(3) if isinstance(voxel[a], int)), 0)
     index = int(voxel[axis])
-    rows = np.nonzero(doubt.take(index, axis=axis) > SURE)
+    rows = np.nonzero(doubt.take(index, axis=axis) > low)
     if not rows[0].size:
         return voxel
     others = iter(round(float(row.mean()), 2) for row in rows)
     return [index if a == axis else next(others) for a in range(3)]
 
 
-def _volume_node(volume: Any, scalars: Any, shape: tuple[int, ...]) -> Any:
-    """Return a new volume node on the voxels of another one, coloured so that what is sure cannot be seen."""
+def _volume_node(volume: Any, scalars: Any, shape: tuple[int, ...], low: float, high: float) -> Any:
+    """Return a new volume node on the voxels of another one, in which only what is between two values can be seen."""
     scene, image = volume.GetScene(), vtk.vtkImageData()
     image.SetDimensions(*reversed(shape))
     image.GetPointData().SetScalars(scalars)
     display = slicer.vtkMRMLScalarVolumeDisplayNode()
     display.SetAutoWindowLevel(False)
-    display.SetWindowLevel(1.0, 0.5)
+    display.SetWindowLevelMinMax(low, high)
     display.SetAndObserveColorNodeID(colours(scene).GetID())
     display.SetInterpolate(True)
     scene.AddNode(display)
@@ -92,7 +127,7 @@ def _volume_node(volume: Any, scalars: Any, shape: tuple[int, ...]) -> Any:
 
 
 def colours(scene: Any) -> Any:
-    """Return the colour table of doubt, one for a scene: nothing where the model is sure, then amber, then red."""
+    """Return the colour table of doubt, one for a scene: nothing at its lower end, then amber, then red."""
     known = scene.GetSingletonNode(ROLE, "vtkMRMLColorTableNode")
     if known is not None:
         return known
@@ -103,9 +138,9 @@ def colours(scene: Any) -> Any:
     table.SetHideFromEditors(True)
     table.SetNumberOfColors(256)
     for index in range(256):
-        share = max(0.0, (index - 64) / 191)
+        share = index / 255
         rgb = [((1 - share) * low + share * high) / 255 for low, high in zip(LOW, HIGH, strict=True)]
-        table.SetColor(index, f"{index / 255:.2f}", *rgb, min(1.0, 1.6 * share))
+        table.SetColor(index, f"{share:.2f}", *rgb, min(1.0, 4 * share))
     return scene.AddNode(table)
 
 
@@ -164,10 +199,9 @@ class Overlay:
         if self.volume is None or self.volume.GetScene() is None or not self.slices:
             return 0, ""
         number, self._next = self._next + 1, (self._next + 1) % len(self.slices)
-        z, y, x = self.slices[number - 1]["voxel"]
-        point = to_ras(self.volume) @ (x, y, z, 1)
+        point = place_of(self.volume, self.slices[number - 1]["voxel"])
         for view in slicer.util.getNodesByClass("vtkMRMLSliceNode"):
-            view.JumpSliceByOffsetting(*point[:3])
+            view.JumpSliceByOffsetting(*point)
         return number, self.slices[number - 1]["structure"]
 
 

@@ -17,22 +17,33 @@ WORDS: dict[str, str] = {
         "{name} is bent by the transform {transform}, so its voxels are not on a grid. Harden the transform on a copy "
         "and segment that."
     ),
+    "slicer.bent_scan": (
+        "{name} is bent by the transform {transform}, often because slices are missing or uneven. Segment it as it was "
+        "stored; the result is bent along with it."
+    ),
     "slicer.skewed": (
         "{name} is skewed, so it cannot be cut into slices (its axes, or the transform {transform}). Resample it first."
     ),
     "slicer.nothing_painted": "{name} has no painted segment. Paint one first.",
     "slicer.stopped": "Segmenting was cancelled. Nothing was changed.",
     "slicer.died": (
-        "Segmenting stopped unexpectedly, most often for lack of memory. Nothing was changed. Close other programs, or "
-        "crop the scan, and try again."
+        "Segmenting stopped unexpectedly, most often for lack of memory. Nothing was changed. Try again in "
+        "pieces, which needs less of it."
     ),
     "slicer.scan_gone": "The scan was removed while it was segmented, so there is nothing to show the result on.",
     "slicer.scan_changed": (
         "{name} has other voxels than when segmenting began, so the result does not fit it. Segment it again."
     ),
     "slicer.nothing_found": (
-        "Nothing of {structures} was found in {scan}. It may look unlike the scans the model learned from. Check that "
-        "it is the right model."
+        "Nothing of {structures} was found in {scan}. It may look unlike the scans the model learned from. Look for it "
+        "at a lower threshold, or choose the right model."
+    ),
+    "slicer.still_nothing": (
+        "Nothing of {structures} was found in {scan} at a lower threshold either. Choose another model."
+    ),
+    "slicer.large_3d": (
+        "The result is large, so it is not in 3-D yet, which would make Slicer wait for about {seconds} s. Click "
+        "Show 3D whenever that suits you."
     ),
     # setting up
     "slicer.old": "MMGL needs Slicer 5.10 or newer, and this is {version}. Install a newer Slicer.",
@@ -67,6 +78,10 @@ WORDS: dict[str, str] = {
     "slicer.no_result": "There is no result to add yet. Segment the scan first.",
     "slicer.same_scan": (
         "The study has a case called {case} already, of the same size. Say whether this is its corrected label."
+    ),
+    "slicer.overlap": (
+        "{first} and {second} overlap ({voxels} {voxels:voxel|voxels}), and {first}, which is higher in the list of "
+        "segments, wins there. Repaint them and add the scan again if that is wrong."
     ),
     "slicer.errand_died": (
         "Looking at your scans stopped unexpectedly, most often for lack of memory. Nothing was changed. Close other "

@@ -8,6 +8,7 @@ the volume and put under the same transform (``results.py``), so no voxel is eve
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -21,12 +22,12 @@ from mmgl.imaging.placing import place
 from mmgl.imaging.scan import Scan
 from mmgl.imaging.segmentation import Segment, Segmentation
 from MMGLLib.messages import MMGLError
+from MMGLLib.results import BINARY, Making, finished, slabs
 
 _TO_LPS = np.diag([-1.0, -1.0, 1.0, 1.0])
-_BINARY = slicer.vtkSegmentationConverter.GetSegmentationBinaryLabelmapRepresentationName()
 
 
-def scan_of(volume: Any, shown_by: Any = None) -> Scan:
+def scan_of(volume: Any, shown_by: Any = None, as_stored: bool = False) -> Scan:
     """Return the scan in a volume node, where it is shown; its voxels are the node's own, not to be written to.
 
     A vector volume has its components as channels. Of a sequence, the volume that shows the current frame is a scan.
@@ -34,6 +35,7 @@ def scan_of(volume: Any, shown_by: Any = None) -> Scan:
     Args:
         volume: the volume node.
         shown_by: for a frame inside a sequence, the volume node that shows it, whose transforms and modality count.
+        as_stored: where it was before it was moved or bent by a transform.
 
     Raises:
         MMGLError: ``slicer.no_scan``, ``slicer.empty_scan``, ``slicer.sequence``, ``slicer.labelmap``,
@@ -54,7 +56,8 @@ def scan_of(volume: Any, shown_by: Any = None) -> Scan:
     size = image.GetDimensions()[::-1]
     voxels = vtk_to_numpy(image.GetPointData().GetScalars()).reshape(*size, channels)
     shown_by = volume if shown_by is None else shown_by
-    grid = _grid(to_ras(volume, shown_by), image.GetDimensions(), shown_by)
+    place = _own_to_ras(volume) if as_stored else to_ras(volume, shown_by)
+    grid = _grid(place, image.GetDimensions(), shown_by)
     return Scan(np.moveaxis(voxels, -1, 0), grid, modality_of(shown_by))
 
 
@@ -77,53 +80,110 @@ def to_ras(volume: Any, shown_by: Any = None) -> Array:
     Raises:
         MMGLError: ``slicer.bent``.
     """
+    return _world(volume if shown_by is None else shown_by) @ _own_to_ras(volume)
+
+
+def place_of(volume: Any, voxel: Sequence[float]) -> tuple[float, ...]:
+    """Return where in RAS a voxel (z, y, x) of a volume node is shown, also where the volume is bent."""
+    z, y, x = voxel
+    point = tuple((_own_to_ras(volume) @ (x, y, z, 1))[:3])
+    if volume.GetParentTransformNode() is None:
+        return point
+    shown = vtk.vtkGeneralTransform()
+    volume.GetParentTransformNode().GetTransformToWorld(shown)
+    return tuple(shown.TransformPoint(point))
+
+
+def _own_to_ras(volume: Any) -> Array:
+    """Return the 4 x 4 matrix from voxels (x, y, z) of a volume node to RAS, without its parent transforms."""
     matrix = vtk.vtkMatrix4x4()
     volume.GetIJKToRASMatrix(matrix)
-    return _world(volume if shown_by is None else shown_by) @ as_array(matrix)
+    return as_array(matrix)
 
 
 def label_of(node: Any, volume: Any) -> Segmentation:
     """Return what a segmentation node has painted, on the grid of a volume node, where both are shown.
 
-    Voxels are copied where the segmentation lies on the lattice of the volume, also turned, cropped or flipped;
-    otherwise each voxel of the volume takes the value of the nearest one. The node is not changed.
+    Raises:
+        MMGLError: as ``Painted.on``, ``slicer.bent`` or ``slicer.skewed``.
+    """
+    return finished(making_painted(node)).on(grid_of(volume))
+
+
+@dataclass(frozen=True)
+class Painted:
+    """What a segmentation node had painted, copied, so that any thread may go on with it.
+
+    Attributes:
+        name: of the node.
+        layers: the voxels (z, y, x) of each layer, only as far as something is painted, and where they are.
+        segments: those that have voxels of their own.
+    """
+
+    name: str
+    layers: tuple[tuple[Array, Grid], ...]
+    segments: tuple[Segment, ...]
+
+    def on(self, grid: Grid) -> Segmentation:
+        """Return it on the grid of a scan.
+
+        Voxels are copied where it lies on the lattice of the scan, also turned, cropped or flipped; otherwise each
+        voxel of the scan takes the value of the nearest one.
+
+        Raises:
+            MMGLError: ``slicer.nothing_painted`` or ``label.outside``.
+        """
+        layers = []
+        for voxels, own in self.layers:
+            unsigned = voxels.astype(np.min_scalar_type(int(voxels.max(initial=0))), copy=False)
+            layers.append(place(Segmentation(unsigned[None], own, ()), grid, Path(self.name)).layers[0])
+        if not any(layer.any() for layer in layers):
+            raise MMGLError("slicer.nothing_painted", name=self.name)
+        return Segmentation(np.stack(layers), grid, self.segments)
+
+
+def making_painted(node: Any) -> Making[Painted]:
+    """Copy what a segmentation node has painted, a slab at a time; the node is not changed.
 
     Raises:
-        MMGLError: ``slicer.nothing_painted``, ``label.outside``, ``slicer.bent`` or ``slicer.skewed``.
+        MMGLError: ``slicer.bent`` or ``slicer.skewed``.
     """
     segmentation = node.GetSegmentation()
-    if segmentation.GetNumberOfSegments() and not segmentation.ContainsRepresentation(_BINARY):
+    if segmentation.GetNumberOfSegments() and not segmentation.ContainsRepresentation(BINARY):
         segmentation = slicer.vtkSegmentation()
         segmentation.DeepCopy(node.GetSegmentation())
-        segmentation.CreateRepresentation(_BINARY)
-    grid, layers, numbers, segments = grid_of(volume), [], {}, []
+        segmentation.CreateRepresentation(BINARY)
+    layers: list[tuple[Array, Grid]] = []
+    numbers: dict[Any, int] = {}
+    segments = []
     for index in range(segmentation.GetNumberOfSegments()):
         segment = segmentation.GetNthSegment(index)
-        layer = segment.GetRepresentation(_BINARY)
+        layer = segment.GetRepresentation(BINARY)
         if layer is None or layer.IsEmpty():
             continue
         if layer not in numbers:
             numbers[layer] = len(layers)
-            layers.append(_placed(layer, node, grid))
+            layers.append((yield from _copied(layer, node)))
         colour = tuple(round(255 * part) for part in segment.GetColor())
         value, terminology = segment.GetLabelValue(), segment.GetTerminology() or ""
         segments.append(Segment(value, segment.GetName() or "", colour, terminology, numbers[layer]))
-    if not any(layer.any() for layer in layers):
-        raise MMGLError("slicer.nothing_painted", name=node.GetName())
-    return Segmentation(np.stack(layers), grid, tuple(segments))
+    return Painted(node.GetName(), tuple(layers), tuple(segments))
 
 
-def _placed(layer: Any, node: Any, grid: Grid) -> Array:
-    """Return one layer (z, y, x) of a segmentation node on a grid."""
+def _copied(layer: Any, node: Any) -> Making[tuple[Array, Grid]]:
+    """Return the voxels (z, y, x) of one layer of a segmentation node, and where they are."""
     matrix, extent = vtk.vtkMatrix4x4(), layer.GetExtent()
     layer.GetImageToWorldMatrix(matrix)
     first = np.eye(4)
     first[:3, 3] = extent[::2]
     size = layer.GetDimensions()
     own = _grid(_world(node) @ as_array(matrix) @ first, size, node)
-    voxels = vtk_to_numpy(layer.GetPointData().GetScalars()).reshape(1, *size[::-1])
-    unsigned = voxels.astype(np.min_scalar_type(int(voxels.max(initial=0))), copy=False)
-    return place(Segmentation(unsigned, own, ()), grid, Path(node.GetName())).layers[0]
+    voxels = vtk_to_numpy(layer.GetPointData().GetScalars()).reshape(size[::-1])
+    copy = np.empty_like(voxels)
+    for slab in slabs(voxels.shape):
+        copy[slab] = voxels[slab]
+        yield
+    return copy, own
 
 
 def reference_of(node: Any) -> Any:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Generator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,7 @@ from typing import Any
 import numpy as np
 import slicer
 
+from mmgl.finding import Finding
 from mmgl.imaging.grid import Array, Grid
 from MMGLLib import doubt, models, nodes, regions, results
 from MMGLLib.messages import MMGLError
@@ -20,7 +22,7 @@ class Segmenting(Run):
     """Segments a volume node with a model, without waiting.
 
     The event ``done`` has ``node``, ``empty`` (names of structures that were not found), ``check`` (names of those to
-    look at twice) and ``told`` (what may spoil the result or was changed in it, in words).
+    look at twice), ``told`` (what may spoil the result or was changed in it, in words) and ``lower`` (as given).
 
     Args:
         volume: the volume node; it is only read.
@@ -30,6 +32,9 @@ class Segmenting(Run):
         on_event: as for ``Run``.
         roi: a region of interest (``vtkMRMLMarkupsROINode``); the whole scan when None.
         surfaces: whether the result is shown in 3-D, where that does not take long.
+        lower: names of structures that are found at a lower threshold, as they were not found otherwise.
+        pieces: in how many parts a scan is segmented that is too large for the memory; there is no map of doubt then.
+        as_stored: segment it where it was before it was bent by a transform; the result is bent with it.
         settings: ``doubt``, ``mirror``, ``finer`` and ``tidy`` (the largest piece of each structure,
             its holes filled), true or false.
 
@@ -46,16 +51,24 @@ class Segmenting(Run):
         on_event: Callable[[Event], None] | None = None,
         roi: Any = None,
         surfaces: bool = False,
+        lower: Sequence[str] = (),
+        pieces: int = 1,
+        as_stored: bool = False,
         **settings: Any,
     ) -> None:
         super().__init__(on_event)
-        scan = nodes.scan_of(volume)
+        scan = _scan_of(volume, as_stored)
         self.card, self.model = checked_model(model, structures)
         self.node: Any = None
         self.scene = volume.GetScene()
         self.volume = volume
-        self._wanted, self._grid, self._surfaces = structures, scan.grid, surfaces
+        self._wanted, self._grid, self._surfaces, self._lower = structures, scan.grid, surfaces, list(lower)
         asked = request_settings(self.card, structures, settings, regions.region_of(roi, volume))
+        if lower:
+            asked["lower"] = self._lower
+        if pieces > 1:
+            asked["pieces"] = pieces
+            asked.pop("doubt_map", None)  # it takes as much memory as everything else together
         self._request = Request(scan, self.model, volume.GetName(), device, **asked)
 
     @property
@@ -86,13 +99,17 @@ class Segmenting(Run):
         making = results.making_segmentation(self.volume, labelmap, structures, name, numbers, finer)
         self.node, empty = yield from making
         doubt.keep_slices(self.node, request.slices, self._grid.size)
+        faces, findings = (yield from results.making_faces(self.node)), [*request.fit, *request.findings]
         uncertain = request.doubt()
         if uncertain is not None:
-            yield from doubt.making_doubt(self.node, self.volume, uncertain)
+            share = np.prod(self._grid.size) / labelmap.size  # of its voxels there are more where it is finer
+            yield from doubt.making_doubt(self.node, self.volume, uncertain, round(share * sum(faces)))
         if self._surfaces:
-            yield from results.making_surfaces(self.node)
-        told = [finding.words for finding in (*request.fit, *request.findings)]
-        return {"event": "done", "node": self.node, "empty": empty, "check": request.flags, "told": told}
+            seconds = yield from results.making_surfaces(self.node, faces)
+            findings += [Finding("slicer.large_3d", {"seconds": math.ceil(seconds)})] if seconds else []
+        told = [finding.words for finding in findings]
+        facts = {"empty": empty, "check": request.flags, "told": told, "lower": self._lower}
+        return {"event": "done", "node": self.node, **facts}
 
     def _require_scan(self) -> None:
         """Refuse to show a result on what is not the scan any more."""
@@ -101,6 +118,16 @@ class Segmenting(Run):
             raise MMGLError("slicer.scan_gone")
         if volume.GetImageData() is None or volume.GetImageData().GetDimensions()[::-1] != self._grid.size:
             raise MMGLError("slicer.scan_changed", name=volume.GetName())
+
+
+def _scan_of(volume: Any, as_stored: bool) -> Any:
+    """Return the scan to segment; one that is bent asks whether it is to be taken as it was stored."""
+    try:
+        return nodes.scan_of(volume, as_stored=as_stored)
+    except MMGLError as error:
+        if error.key == "slicer.bent":
+            raise MMGLError("slicer.bent_scan", **error.parameters) from error
+        raise
 
 
 def checked_model(model: str | Path, structures: Sequence[str] | None) -> tuple[Any, Path]:

@@ -11,6 +11,7 @@ import numpy as np
 import slicer
 
 from mmgl.files import replacing
+from mmgl.finding import Finding
 from mmgl.imaging.conversion import image_of
 from mmgl.imaging.scan import Scan
 from mmgl.imaging.segmentation import Segmentation
@@ -18,6 +19,7 @@ from mmgl.imaging.segmentation_files import write_segmentation
 from mmgl.structures import PALETTE, Structure
 from mmgl.study import Study
 from mmgl.study.cases import clean_name
+from mmgl.study.label_statistics import overlaps
 from MMGLLib import nodes
 from MMGLLib.messages import MMGLError
 from MMGLLib.results import Making, slabs
@@ -25,7 +27,8 @@ from MMGLLib.runs import Event, Run
 
 
 class AddingCase(Run):
-    """Writes a volume and what is painted on it into a study. The event ``done`` has ``case`` and ``waiting``.
+    """Writes a volume and what is painted on it into a study. The event ``done`` has ``case``, ``waiting`` and
+    ``told`` (which segments overlap, in words).
 
     Where segments overlap, the upper one in the list wins. Scan and label become new files of the study, so the scene
     need not be saved, and nothing is overwritten. The files are written by a thread that sees copies only, no node.
@@ -72,11 +75,14 @@ class AddingCase(Run):
         study = Study.open(self.folder)
         name = self._case_name(study)
         scan = yield from _copied(nodes.scan_of(self.volume))
-        label = nodes.label_of(self.node, self.volume)
+        painted = yield from nodes.making_painted(self.node)
         ended: list[BaseException | None] = []
+        told: list[str] = []
 
         def write() -> None:
             try:
+                label = painted.on(scan.grid)
+                told.extend(_overlaps(label))
                 _write(study, name, scan, label, self.meanings, bool(self.same))
             except Exception as error:  # whatever it is, the thread that asked raises it
                 ended.append(error)
@@ -92,7 +98,7 @@ class AddingCase(Run):
             raise ended[0]
         if self.node.GetScene() is self.scene:
             _mark_completed(self.node)
-        return {"event": "done", "case": name, "waiting": corrections(study)}
+        return {"event": "done", "case": name, "waiting": corrections(study), "told": told}
 
     def _case_name(self, study: Study) -> str:
         """Return the name of the case."""
@@ -110,6 +116,14 @@ def corrections(study: Study) -> int:
     newest = max(models, default=0.0)
     labels = [case.label.path for case in study.cases if case.label]
     return sum(path.is_file() and path.stat().st_mtime > newest for path in labels)
+
+
+def _overlaps(label: Segmentation) -> list[str]:
+    """Return which segments share voxels, in words."""
+    names = [segment.name for segment in label.segments]
+    found = overlaps(label, range(1, len(names) + 1))
+    parameters = [{"first": names[a - 1], "second": names[b - 1], "voxels": count} for a, b, count in found]
+    return [Finding("slicer.overlap", one).words for one in parameters]
 
 
 def _copied(scan: Scan) -> Making[Scan]:

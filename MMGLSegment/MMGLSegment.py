@@ -151,10 +151,11 @@ class MMGLSegmentLogic(ScriptedLoadableModuleLogic):
                 ``{"event": "cancelled", "error"}`` or ``{"event": "failed", "error", "details"}``.
             region: a ``vtkMRMLMarkupsROINode``; only what lies in it is segmented, as it would be in the whole scan.
             settings: true or false, all false unless given: ``doubt`` also makes a volume that shows where to look
-                twice, ``mirror`` averages each slice with its mirror image (only for models of pictures),
-                ``finer`` makes surfaces smooth across thick slices,
+                twice, ``mirror`` averages each slice with its mirror image (only for models of pictures), ``finer``
+                makes surfaces smooth across thick slices,
                 ``tidy`` keeps the largest piece of each structure and fills its holes, ``surfaces`` shows the result in
-                3-D where that does not take long.
+                3-D where that does not take long, ``as_stored`` takes a scan that a transform bends as it was.
+                ``lower``: names of structures to find at a lower threshold; ``pieces``: parts for a scan too large.
 
         Returns:
             The segmentation node; without waiting, a ``Segmenting``: call its ``poll()`` now and then until it is

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import os
+import shutil
 import sys
 import time
 from contextlib import AbstractContextManager, suppress
@@ -33,6 +34,11 @@ def choose_device(name: str = "auto") -> torch.device:
     if name == "cuda" and not usable:
         raise MMGLError("device.no_cuda")
     return torch.device("cuda" if usable and name != "cpu" else "cpu")
+
+
+def card_unusable() -> bool:
+    """Return whether there is an NVIDIA card with a driver, and torch cannot use it."""
+    return not torch.cuda.is_available() and shutil.which("nvidia-smi") is not None
 
 
 def precision(device: torch.device, bfloat16: bool) -> AbstractContextManager[object]:

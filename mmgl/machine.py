@@ -6,7 +6,6 @@ A front end asks in a process of its own: looking for a graphics card loads torc
 from __future__ import annotations
 
 import json
-import shutil
 from typing import Any
 
 GIGABYTE = 1e9
@@ -22,7 +21,7 @@ def describe() -> dict[str, Any]:
     """
     import torch
 
-    from mmgl.device import choose_device, free_memory
+    from mmgl.device import card_unusable, choose_device, free_memory
     from mmgl.manners import usable_cores
 
     device = choose_device()
@@ -32,7 +31,7 @@ def describe() -> dict[str, Any]:
         "card": torch.cuda.get_device_name(device) if on_card else "",
         "card_free_gb": round(free_memory(device) / GIGABYTE, 1) if on_card else 0.0,
         "card_gb": round(total / GIGABYTE, 1),
-        "card_unusable": not on_card and shutil.which("nvidia-smi") is not None,
+        "card_unusable": card_unusable(),
         "cores": usable_cores(),
         "free_gb": round(free_memory(torch.device("cpu")) / GIGABYTE, 1),
     }

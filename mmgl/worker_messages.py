@@ -13,6 +13,14 @@ WORKER: dict[str, str] = {
         "it if that does not help."
     ),
     "worker.cancelled": "Segmenting was cancelled.",
+    "memory.segment": (
+        "{case} is too large for the memory of this computer. Segment it in {pieces} pieces: the result is the same, "
+        "and it takes longer."
+    ),
+    "device.unusable": (
+        "Your NVIDIA card was found but cannot be used (its driver may be too old, or the card is not supported), so "
+        "the processor segments, which is much slower. Update the driver."
+    ),
     "worker.died": (
         "Segmenting stopped unexpectedly, most often for lack of memory. Close other programs, or crop the scan, and "
         "try again."

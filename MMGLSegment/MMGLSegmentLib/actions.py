@@ -2,11 +2,13 @@
 
 from slicer.i18n import tr as _
 
+from mmgl.jobs.exchange import MOST_PIECES
+
 
 def actions(panel):
     """Return text and callable of the button for each error that a click can put right."""
-    another_model = (_("Choose another model"), lambda: panel.onAddModel())
-    again = (_("Try again"), lambda: panel.onSegmentOrCancel())
+    another_model = (_("Choose another model"), lambda: panel.adding.onModel())
+    again = (_("Try again"), lambda: panel.again())
     region = (_("Choose a region"), lambda: show_advanced(panel))
     install_again = (_("Try again"), lambda: panel.setting_up.onInstall())
     return {
@@ -17,13 +19,13 @@ def actions(panel):
         "slicer.wheels": (_("Choose another folder…"), lambda: panel.setting_up.onWheels()),
         "slicer.disk": install_again,
         "slicer.not_installed": install_again,
-        "slicer.no_model": (_("Add a model"), lambda: panel.onAddModel()),
-        "slicer.no_models": (_("Choose another study"), lambda: panel.onAddStudy()),
-        "slicer.no_study": (_("Choose another study"), lambda: panel.onAddStudy()),
-        "slicer.died": again,
+        "slicer.no_model": (_("Add a model"), lambda: panel.adding.onModel()),
+        "slicer.no_models": (_("Choose another study"), lambda: panel.adding.onStudy()),
+        "slicer.no_study": (_("Choose another study"), lambda: panel.adding.onStudy()),
         "slicer.scan_changed": again,
+        "slicer.died": region,
         "device.no_cuda": (_("Use the processor"), lambda: use_processor(panel)),
-        "slicer.nothing_found": another_model,
+        "slicer.still_nothing": another_model,
         "model.invalid": another_model,
         "model.changed": another_model,
         "model.channels": another_model,
@@ -40,6 +42,24 @@ def actions(panel):
     }
 
 
+def way_on(panel, error, empty=()):
+    """Return the button that segments once more in the way that an error calls for, else None.
+
+    Args:
+        panel: the panel.
+        error: what went wrong.
+        empty: names of structures that were not found.
+    """
+    if error.key == "slicer.bent_scan":
+        return _("Segment it as stored"), lambda: panel.again(as_stored=True)
+    if error.key == "slicer.nothing_found":
+        return _("Look at a lower threshold"), lambda: panel.again(lower=list(empty))
+    pieces = error.parameters.get("pieces", max(4, 2 * panel.asked_again.get("pieces", 1)))
+    if error.key in ("memory.segment", "slicer.died") and pieces <= MOST_PIECES:
+        return _("Try again in pieces"), lambda: panel.again(pieces=pieces)
+    return None
+
+
 def show_advanced(panel):
     """Open the section in which a region can be drawn."""
     panel.ui.advancedSection.collapsed = False
@@ -48,4 +68,4 @@ def show_advanced(panel):
 def use_processor(panel):
     """Segment with the processor instead of the graphics card."""
     panel.ui.deviceSelector.setCurrentIndex(panel.ui.deviceSelector.findData("cpu"))
-    panel.onSegmentOrCancel()
+    panel.again()

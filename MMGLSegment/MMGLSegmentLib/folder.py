@@ -49,7 +49,8 @@ class Folder:
         """Tell how it ended."""
         message = self.panel.message
         if event["event"] == "failed":
-            message.fail(event["error"], event["details"])
+            again = (_("Choose the folder again"), self.onFolder) if event["error"].key == "slicer.died" else None
+            message.fail(event["error"], event["details"], again)
         elif event["event"] == "cancelled":
             message.say(str(event["error"]))
         elif event["event"] == "done":

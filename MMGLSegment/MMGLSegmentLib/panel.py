@@ -6,7 +6,8 @@ from slicer.i18n import tr as _
 
 from MMGLLib import models, nodes, sequences, setup, worker
 from MMGLLib.messages import MMGLError
-from MMGLSegmentLib.actions import actions
+from MMGLSegmentLib.actions import actions, way_on
+from MMGLSegmentLib.adding import Adding
 from MMGLSegmentLib.advanced import Advanced
 from MMGLSegmentLib.folder import Folder
 from MMGLSegmentLib.model_list import ModelList
@@ -32,6 +33,7 @@ class Panel:
         self.form, self.logic = form, logic
         self.ui = slicer.util.childWidgetVariables(form)
         self.parameters = self.run = self._links = self._answer = None
+        self.asked_again = {}
         self.message = Question(self.ui, actions(self), self._scan_name)
         self.models, self.progress = ModelList(self.ui.modelSelector), Progress(self.ui)
         self.advanced, self.result = Advanced(self), Result(self)
@@ -39,10 +41,7 @@ class Panel:
         self._timer = qt.QTimer()
         self._timer.setInterval(POLL)
         self._timer.connect("timeout()", self.onTimeout)
-        self._menu = qt.QMenu(form)
-        self._menu.addAction(_("A model file (.mmgl)…")).connect("triggered()", self.onAddModel)
-        self._menu.addAction(_("All models of a study…")).connect("triggered()", self.onAddStudy)
-        self.ui.addModelButton.setMenu(self._menu)
+        self.adding = Adding(self)
         self.ui.segmentButton.connect("clicked()", self.onSegmentOrCancel)
         self.ui.scanSelector.connect("currentNodeChanged(vtkMRMLNode*)", self.onInputs)
         self.ui.framesCheckBox.connect("toggled(bool)", self.onInputs)
@@ -90,6 +89,12 @@ class Panel:
             self.ui.segmentButton.enabled = False
             self.ui.statusLabel.text = _("Cancelling")
             return
+        self.asked_again = {}
+        self.again()
+
+    def again(self, **asked):
+        """Segment once more, in another way than the settings say; what was asked for before still holds."""
+        self.asked_again.update(asked)
         self.start(self._segmenting, self.onSegmented)
 
     def start(self, begin, onEnd):
@@ -105,7 +110,7 @@ class Panel:
                 raise MMGLError("slicer.no_torch")
             self.run = begin()
         except MMGLError as error:
-            self.message.fail(error)
+            self.message.fail(error, action=way_on(self, error))
             return
         self._answer = onEnd
         self.progress.begin()
@@ -129,7 +134,7 @@ class Panel:
     def onSegmented(self, event):
         """Show the result, or say why there is none."""
         if event["event"] == "failed":
-            self.message.fail(event["error"], event["details"])
+            self.message.fail(event["error"], event["details"], way_on(self, event["error"]))
         elif event["event"] == "cancelled":
             self.message.say(str(event["error"]))
         else:
@@ -138,20 +143,10 @@ class Panel:
             self.result.show(event["node"], scan)
             self.result.told(event)
             if event["empty"]:
-                names = ", ".join(event["empty"])
-                self.message.fail(MMGLError("slicer.nothing_found", structures=names, scan=scan.GetName()))
-
-    def onAddModel(self):
-        """Add a model file to the list."""
-        file = qt.QFileDialog.getOpenFileName(self.form, _("Choose a model"), "", _("MMGL models (*.mmgl)"))
-        if file:
-            self.add_model(file)
-
-    def onAddStudy(self):
-        """Add the models of a study to the list."""
-        folder = qt.QFileDialog.getExistingDirectory(self.form, _("Choose the folder of a study"))
-        if folder:
-            self.add_model(folder)
+                names, tried = ", ".join(event["empty"]), event.get("lower", True)  # frames have no such choice
+                key = "slicer.still_nothing" if tried else "slicer.nothing_found"
+                error = MMGLError(key, structures=names, scan=scan.GetName())
+                self.message.fail(error, action=way_on(self, error, event["empty"]))
 
     def add_model(self, path):
         """Keep a model file or a study in the list of this computer, and choose it."""
@@ -229,8 +224,9 @@ class Panel:
             return self.logic.segmentSequence(scan, self.models.current(), wait=False, onEvent=self.onEvent, **asked)
         region = self.ui.regionSelector.currentNode()
         return self.logic.segment(
-            scan, self.models.current(), wait=False, onEvent=self.onEvent, region=region, surfaces=True, **asked
-        )
+            scan, self.models.current(), wait=False, onEvent=self.onEvent, region=region, surfaces=True,
+            **asked, **self.asked_again,
+        )  # fmt: skip
 
     def _scan_name(self):
         scan = self.ui.scanSelector.currentNode()

@@ -42,10 +42,11 @@ class Training:
             self._ask(event["error"], event["details"])
         elif event["event"] == "done":
             slicer.app.settings().setValue(SETTING, self.folder)
-            self.panel.message.say(
-                _("{case} is now a labelled case of the study. {count} corrected or new since its latest model; train "
-                  "again when there are 3 or more.").format(case=event["case"], count=event["waiting"])
-            )  # fmt: skip
+            words = _(
+                "{case} is now a labelled case of the study. {count} corrected or new since its latest model; train "
+                "again when there are 3 or more."
+            ).format(case=event["case"], count=event["waiting"])
+            self.panel.message.say("\n".join([words, *event["told"]]))
 
     def _add(self):
         parameters = self.panel.parameters

@@ -111,6 +111,8 @@ ALL = {
     "filled": ("Core",),
     "finer": True,
     "doubt_map": True,
+    "lower": ("Core",),
+    "pieces": 2,
 }
 
 
@@ -134,7 +136,7 @@ def test_the_worker_says_what_the_core_says(worker, tmp_path, settings):
 
 
 def test_every_setting_of_the_core_can_be_asked_for():
-    assert {"region", *SWITCHES, *NAMES} == {field.name for field in fields(Settings)} == {*ALL, "mirror"}
+    assert {"region", "pieces", *SWITCHES, *NAMES} == {field.name for field in fields(Settings)} == {*ALL, "mirror"}
 
 
 def test_it_says_how_far_it_is(worker, tmp_path):

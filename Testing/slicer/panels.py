@@ -58,6 +58,9 @@ segment_file(Predictor(model, "cpu"), scan, folder, "nrrd")
 def open_module(name="MMGLSegment"):
     """Return the widget of a module, as it is when the user opened the module."""
     if IN_APPLICATION:
+        before = getattr(slicer.modules, f"{name}Widget", None)
+        if before is not None and before.panel is None:  # a test has closed it
+            slicer.util.reloadScriptedModule(name)
         slicer.util.selectModule(name)
         return slicer.util.getModuleWidget(name)
     from bench.application import load_module, make_widget

@@ -20,7 +20,7 @@ PANEL, MODULE = "MMGLSegment/MMGLSegmentLib/panel.py", "MMGLSegment/MMGLSegment.
 LIB, FORM = "MMGLSegment/MMGLSegmentLib", "MMGLSegment/Resources/UI/MMGLSegment.ui"
 PROGRESS, DOUBT = f"{LIB}/progress.py", "MMGLLib/doubt.py"
 QUESTION, MESSAGE = f"{LIB}/question.py", "MMGLLib/message.py"
-ADVANCED, RESULT = f"{LIB}/advanced.py", f"{LIB}/result.py"
+ADVANCED, RESULT, ADDING = f"{LIB}/advanced.py", f"{LIB}/result.py", f"{LIB}/adding.py"
 
 MISTAKES = {
     "a property that is misspelt": (PANEL, ".toolTip = missing", ".tooltip = missing"),
@@ -49,7 +49,7 @@ MISTAKES = {
     "a process started to name the system": (MESSAGE, "versions, SYSTEM,", "versions, platform.platform(),"),
     "a look at doubt that blocks": (DOUBT, "        yield\n", "        yield [i * i for i in range(3 * 10**7)]\n"),
     "doubt left over the slices": (RESULT, "self.overlay.hide()\n            self.overlay =", "self.overlay ="),
-    "a menu that is not connected": (PANEL, '("triggered()", self.onAddStudy)', '("trigered()", self.onAddStudy)'),
+    "a menu that is not connected": (ADDING, '("triggered()", self.onStudy)', '("trigered()", self.onStudy)'),
     "the end of the application not heard": (MODULE, 'slicer.app.connect("aboutToQuit()", self.cleanup)', "pass"),
     "the worker left behind": (PANEL, "        worker.close()\n", ""),
     "a run that ends in an error and is not told": ("MMGLLib/runs.py", "self.tell(event)", "pass"),

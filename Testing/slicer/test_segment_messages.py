@@ -1,9 +1,10 @@
 """What a user reads when something is in the way: words, one thing to do, and details without names to copy."""
 
 import slicer
+from bench import on_bench_only
 from MMGLSegmentLib.actions import actions
 from panels import PanelTest, card_only
-from scenes import STRUCTURES, to_ras, transform_of, volume_of
+from scenes import to_ras, transform_of, volume_of
 
 from mmgl.messages import CATALOGUE, MMGLError
 
@@ -30,7 +31,6 @@ class MessageTest(PanelTest):
 
     def test_every_row_that_concerns_segmenting(self):
         rows = {
-            "slicer.died": ({}, "stopped unexpectedly", "Try again"),
             "slicer.broken_torch": ({}, "does not start", "Repair"),
             "slicer.no_torch": ({}, "about 2.5 GB, once", "Install"),
             "device.no_cuda": ({}, "No usable NVIDIA graphics card", "Use the processor"),
@@ -50,14 +50,6 @@ class MessageTest(PanelTest):
                 self.assertIn(words, self.failed(key, **parameters))
                 self.assertEqual(self.action(), action)
 
-    def test_try_again_tries_again(self):
-        self.begin()
-        self.failed("slicer.died")
-        self.will("both")
-        self.ui.actionButton.click()
-        self.ended()
-        self.assertEqual(len(self.segmentations()), 1)
-
     def test_use_the_processor_segments_with_it(self):
         from pretend import PretendRequest
 
@@ -67,21 +59,6 @@ class MessageTest(PanelTest):
         self.ui.actionButton.click()
         self.ended()
         self.assertEqual(PretendRequest.made[-1].device, "cpu")
-
-    def test_nothing_found(self):
-        self.begin()
-        self.will("one")
-        self.ended()
-        self.assertIn(f"Nothing of {STRUCTURES[1].name} was found", self.said())
-        self.assertEqual(self.action(), "Choose another model")
-        self.assertEqual(len(self.segmentations()), 1)
-
-    def test_a_bent_scan(self):
-        self.ready()
-        bend = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLBSplineTransformNode", "Bend")
-        self.volume.SetAndObserveTransformNodeID(bend.GetID())
-        self.ui.segmentButton.click()
-        self.assertIn("is bent by the transform Bend", self.said())
 
     def test_a_moved_scan_is_segmented_where_it_is_shown(self):
         from pretend import PretendRequest
@@ -113,6 +90,7 @@ class MessageTest(PanelTest):
         self.assertIn("heart.mmgl is not there", self.said())
         self.assertEqual(self.action(), "Choose another model")
 
+    @on_bench_only
     def test_an_old_slicer_is_told_once(self):
         from unittest import mock
 

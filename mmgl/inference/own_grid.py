@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import torch
 import torch.nn.functional as F
@@ -17,7 +19,9 @@ SLAB = 8 * 1024 * 1024
 """Numbers of enlarged probabilities held at once (32 MB of float32)."""
 
 
-def labelmap_on_own_grid(probabilities: Fused | Tensor, grid: Grid, region: Box | None = None) -> Array:
+def labelmap_on_own_grid(
+    probabilities: Fused | Tensor, grid: Grid, region: Box | None = None, weights: Sequence[float] | None = None
+) -> Array:
     """Return the most probable structure of every voxel of a scan's own grid.
 
     Probabilities are enlarged linearly over the same part of space, slab by slab, and only their argmax is kept, so
@@ -27,6 +31,7 @@ def labelmap_on_own_grid(probabilities: Fused | Tensor, grid: Grid, region: Box 
         probabilities: on the plan's grid, canonical orientation; (K + 1, z, y, x) where they are a tensor.
         grid: the scan's own.
         region: voxels of the scan beyond which everything is background; all of them unless given.
+        weights: of each output, by which its probability is multiplied; 1 unless given.
 
     Returns:
         (z, y, x) of the grid: uint8, or uint16 for more than 255 structures; 0 is background.
@@ -42,6 +47,8 @@ def labelmap_on_own_grid(probabilities: Fused | Tensor, grid: Grid, region: Box 
     for start in range(first.start, first.stop, step):
         stop = min(start + step, first.stop)
         slab = _enlarged(fused.mixed(rows[start:stop]), size[1:])[:, inside[0], inside[1]]
+        if weights is not None:
+            slab = slab * slab.new_tensor(weights)
         labelmap[start:stop, inside[0], inside[1]] = slab.argmax(-1).cpu().numpy().astype(kind)
     return np.ascontiguousarray(turn.undo(labelmap))
 

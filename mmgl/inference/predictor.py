@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -21,10 +22,11 @@ from mmgl.inference.finer import finer
 from mmgl.inference.fit import fit
 from mmgl.inference.fused import Fused
 from mmgl.inference.own_grid import labelmap_on_own_grid, map_on_own_grid
+from mmgl.inference.pieces import cut, joined
 from mmgl.inference.planes import fuse
 from mmgl.inference.refining import refine_fused
 from mmgl.inference.region import checked, on_plan
-from mmgl.inference.settings import Result, Settings
+from mmgl.inference.settings import LOWER, Result, Settings
 from mmgl.inference.tidy import thick_axis, tidy
 from mmgl.messages import MMGLError
 from mmgl.model import Card, read_model
@@ -100,8 +102,24 @@ class Predictor:
         """
         settings = settings or Settings()
         self.check(settings)
-        fused, findings = self.fused(scan, settings, progress)
-        return self.finish(fused, scan, settings, findings)
+        if settings.pieces > 1:
+            found = joined(self._parts(scan, settings, progress), self.card.doubts)
+        else:
+            found = self._found(*self.fused(scan, settings, progress), scan, settings)
+        return self._tidied(found, settings)
+
+    def _parts(self, scan: Scan, settings: Settings, progress: Progress | None) -> Iterator[tuple[Box, Result]]:
+        """Yield the parts of a scan, one after the other, each with its result."""
+        region = checked(settings.region, scan.grid) if settings.region else None
+        parts = cut(region, scan.grid, self.card.plan, settings.pieces)
+        for number, box in enumerate(parts):
+
+            def tell(share: float, number: int = number) -> None:
+                if progress is not None:
+                    progress((number + share) / len(parts))
+
+            part = replace(settings, region=box)
+            yield box, self._found(*self.fused(scan, part, tell), scan, part)
 
     def fused(self, scan: Scan, settings: Settings, progress: Progress | None = None) -> tuple[Fused, list[Finding]]:
         """Return the probabilities of a scan on the plan's grid, and what happened on the way."""
@@ -124,28 +142,35 @@ class Predictor:
         return fused, findings
 
     def finish(self, fused: Fused, scan: Scan, settings: Settings, findings: list[Finding]) -> Result:
-        """Return the result that probabilities on the plan's grid give, which may be changed.
+        """Return the result that probabilities on the plan's grid give, which may be changed."""
+        return self._tidied(self._found(fused, findings, scan, settings), settings)
 
-        Doubt is that of the network: refining would only hide it.
-        """
+    def _found(self, fused: Fused, findings: list[Finding], scan: Scan, settings: Settings) -> Result:
+        """Return what was found, before it is tidied up. Doubt is that of the network: refining would only hide it."""
         doubt = doubt_of(fused, scan.grid, self.card.plan, self.structures, self.card.doubts)
         doubt, doubt_map = doubt.of(settings.structures), None
         if settings.doubt_map:
             doubt_map = map_on_own_grid(entropy(fused), scan.grid, fused.whole, fused.start)
         if self.card.crf:
             findings = [*findings, *self._refine(fused, scan)]
-        labelmap, grid = self.labelmap(fused, scan, settings), scan.grid
-        del fused
+        labelmap = self.labelmap(fused, scan, settings)
+        return Result(labelmap, scan.grid, scan.grid, doubt, doubt_map, tuple(findings))
+
+    def _tidied(self, result: Result, settings: Settings) -> Result:
+        """Return a result tidied up and on a finer grid, where that was asked for."""
+        labelmap, grid = result.labelmap, result.grid
         thick = thick_axis(grid, self.card.plan)
         changed = tidy(labelmap, self.structures, settings.largest, settings.filled, thick)
         if settings.finer:
             labelmap, grid = finer(labelmap, grid)
-        return Result(labelmap, grid, scan.grid, doubt, doubt_map, (*findings, *changed))
+        findings = (*result.findings, *changed)
+        return replace(result, labelmap=labelmap, grid=grid, findings=findings)
 
     def labelmap(self, fused: Fused, scan: Scan, settings: Settings) -> Array:
         """Return the labelmap (z, y, x) on the scan's own grid, without the structures that are not wanted."""
         region = checked(settings.region, scan.grid) if settings.region else None
-        labelmap = labelmap_on_own_grid(fused, scan.grid, region)
+        weights = [1.0] + [1 / LOWER if s.name in settings.lower else 1.0 for s in self.structures]
+        labelmap = labelmap_on_own_grid(fused, scan.grid, region, weights if settings.lower else None)
         if settings.structures:
             kept = [0] + [i * (s.name in settings.structures) for i, s in enumerate(self.structures, start=1)]
             labelmap = np.array(kept, dtype=labelmap.dtype)[labelmap]

@@ -7,14 +7,15 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from mmgl.device import is_out_of_memory, keep_memory, release_memory
+from mmgl.device import card_unusable, is_out_of_memory, keep_memory, release_memory
 from mmgl.files import stamp
+from mmgl.finding import Finding
 from mmgl.imaging.grid import Grid
 from mmgl.imaging.reading import check_numbers
 from mmgl.imaging.scan import Scan
 from mmgl.inference.predictor import Predictor
 from mmgl.inference.settings import Result, Settings
-from mmgl.jobs.exchange import DOUBT, LABELMAP, Wish, tell, voxels_of, write_array
+from mmgl.jobs.exchange import DOUBT, LABELMAP, MOST_PIECES, Wish, tell, voxels_of, write_array
 from mmgl.messages import MMGLError
 
 NETWORK = 0.9
@@ -46,7 +47,9 @@ class Serving:
         except (MemoryError, RuntimeError) as error:
             if not is_out_of_memory(error):
                 raise
-            raise MMGLError("memory.scan", case=wish.name) from error
+            pieces = max(4, 2 * wish.settings.get("pieces", 1))
+            key = "memory.segment" if pieces <= MOST_PIECES else "memory.scan"
+            raise MMGLError(key, case=wish.name, pieces=pieces) from error
         finally:
             release_memory()
 
@@ -66,6 +69,8 @@ def _segment(predictor: Predictor, wish: Wish, folder: Path) -> None:
     begun = time.monotonic()
     scan, settings = _scan_of(wish, folder), _settings_of(wish)
     fit = predictor.fit(scan)
+    if wish.device == "auto" and predictor.device.type == "cpu" and card_unusable():
+        fit.append(Finding("device.unusable"))
     _tell_share(folder, "progress.segmenting", 0.0, begun)
 
     def progress(share: float) -> None:

@@ -13,6 +13,9 @@ from mmgl.inference.doubt import Doubt
 from mmgl.messages import MMGLError
 from mmgl.structures import Structure
 
+LOWER = 0.25
+"""The lower threshold: beside the background alone, a structure is found from a probability of 0.2."""
+
 
 @dataclass(frozen=True)
 class Settings:
@@ -24,6 +27,8 @@ class Settings:
     finer: the result on a finer grid along thick slices.
     mirror: average every slice with its mirror image; only for models that were trained on mirrored slices.
     doubt_map: return the map of doubt too.
+    lower: names of structures that need only ``LOWER`` times the probability of what is more probable.
+    pieces: how many parts the scan is segmented in, one after the other, where all of it is too much for the memory.
     """
 
     region: Box | None = None
@@ -33,6 +38,8 @@ class Settings:
     finer: bool = False
     mirror: bool = False
     doubt_map: bool = False
+    lower: tuple[str, ...] = ()
+    pieces: int = 1
 
     def check(self, structures: Collection[Structure]) -> None:
         """Refuse names that the model does not have.
@@ -41,7 +48,7 @@ class Settings:
             MMGLError: ``segment.unknown_structure``.
         """
         known = {structure.name for structure in structures}
-        for name in (*self.structures, *self.largest, *self.filled):
+        for name in (*self.structures, *self.largest, *self.filled, *self.lower):
             if name not in known:
                 raise MMGLError("segment.unknown_structure", name=name, structures=", ".join(sorted(known)))
 

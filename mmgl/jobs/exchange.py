@@ -22,8 +22,11 @@ ORDER, SCAN, EVENTS, LABELMAP, DOUBT = "order.json", "scan.raw", "events.jsonl",
 KINDS = ("int8", "uint8", "int16", "uint16", "int32", "uint32", "int64", "uint64", "float32", "float64")
 """Kinds of voxels, as numpy names them."""
 
-SWITCHES, NAMES = ("finer", "mirror", "doubt_map"), ("structures", "largest", "filled")
-"""Settings that are yes or no, and settings that are lists of structures; besides them there is ``region``."""
+SWITCHES, NAMES = ("finer", "mirror", "doubt_map"), ("structures", "largest", "filled", "lower")
+"""Settings that are yes or no, and settings that are lists of structures; besides: ``region`` and ``pieces``."""
+
+MOST_PIECES = 64
+"""In which a scan can be segmented."""
 
 PIECE = 64 * 1024 * 1024
 """Bytes that are turned round at once where voxels do not lie in order."""
@@ -171,6 +174,8 @@ def _check_settings(settings: Any) -> None:
             right = isinstance(value, bool)
         elif name in NAMES:
             right = isinstance(value, list) and all(_is_text(one) for one in value)
+        elif name == "pieces":
+            right = _is_whole(value) and 0 < value <= MOST_PIECES
         else:
             right = name == "region" and (value is None or _is_region(value))
         _require(right, f"the setting {name}")

@@ -82,7 +82,7 @@ def label_statistics(case: Case, structures: Sequence[Structure]) -> LabelStatis
         background=bool((labelmap > len(structures)).any()),
         other_grid=_other_grid(painted.grid, grid),
         outside=_outside(painted, placed),
-        overlaps=_overlaps(cut, numbers),
+        overlaps=overlaps(cut, numbers),
     )
 
 
@@ -153,13 +153,20 @@ def _outside(painted: Segmentation, placed: Segmentation) -> float:
     return round(lost, 3) if lost > (0.01 if painted.grid.spacing == placed.grid.spacing else 0.1) else 0.0
 
 
-def _overlaps(placed: Segmentation, numbers: Sequence[int]) -> list[tuple[int, int, int]]:
-    """Return the pairs of structures that share voxels, in the order of the file, and how many."""
+def overlaps(placed: Segmentation, numbers: Sequence[int]) -> list[tuple[int, int, int]]:
+    """Return the pairs of structures that share voxels, in the order of the file, and how many.
+
+    Args:
+        placed: what is painted.
+        numbers: of the structure that each segment is, 0 for none.
+    """
     place_of = {(s.layer, s.value): i for i, s in enumerate(placed.segments)}
     shared: dict[tuple[int, int], int] = {}
     for a in range(len(placed.layers)):
         for b in range(a + 1, len(placed.layers)):
             for first, second, count in _pairs(placed.layers[a], placed.layers[b]):
+                if (a, first) not in place_of or (b, second) not in place_of:  # left over from a segment that is gone
+                    continue
                 i, j = sorted((place_of[a, first], place_of[b, second]))
                 upper, lower = numbers[i], numbers[j]
                 if min(upper, lower) > 0 and upper != lower:

@@ -37,7 +37,7 @@ endmacro()
 
 macro(slicer_add_python_unittest)
   cmake_parse_arguments(unittest "" "TESTNAME_PREFIX;SCRIPT" "SLICER_ARGS" ${ARGN})
-  if(unittest_UNPARSED_ARGUMENTS OR NOT EXISTS ${CMAKE_CURRENT_SOURCE_DIR}/${unittest_SCRIPT})
+  if(unittest_UNPARSED_ARGUMENTS OR NOT IS_ABSOLUTE "${unittest_SCRIPT}" OR NOT EXISTS ${unittest_SCRIPT})
     message(FATAL_ERROR "slicer_add_python_unittest: no file ${unittest_SCRIPT} ${unittest_UNPARSED_ARGUMENTS}")
   endif()
   get_filename_component(unittest_name ${unittest_SCRIPT} NAME_WE)

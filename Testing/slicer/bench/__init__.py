@@ -18,9 +18,7 @@ REPOSITORY = Path(__file__).resolve().parents[3]
 INSTALLED = os.environ.get("MMGL_INSTALLED", "")
 """Folder ``qt-scripted-modules`` of an installed extension, to test that instead of the source tree."""
 
-if importlib.util.find_spec("slicer") is None or (
-    "slicer" not in sys.modules and importlib.util.find_spec("PySide6") is None
-):
+if "slicer" not in sys.modules and not (importlib.util.find_spec("slicer") and importlib.util.find_spec("PySide6")):
     raise unittest.SkipTest(
         "needs slicer-core and PySide6-Essentials, which the extra 'test' installs where they exist"
     )
