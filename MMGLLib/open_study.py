@@ -61,16 +61,24 @@ class OpenStudy:
         self.study, self._stamp = Study.open(self.folder), self._now()
         return True
 
+    def require_writable(self) -> None:
+        """Refuse to write anything into a study that another Slicer has open, or that is not there.
+
+        Raises:
+            MMGLError: ``slicer.read_only`` or ``slicer.study_gone``.
+        """
+        if self.read_only:
+            raise MMGLError("slicer.read_only", study=self.folder.name)
+        if self.is_gone():
+            raise MMGLError("slicer.study_gone", path=self.folder)
+
     def change(self, how: Callable[[Study], Returned]) -> Returned:
         """Change the study and save it, in one step: where it fails, nothing is changed.
 
         Raises:
             MMGLError: ``slicer.read_only``, ``slicer.study_gone``, or what ``how`` or writing raises.
         """
-        if self.read_only:
-            raise MMGLError("slicer.read_only", study=self.folder.name)
-        if self.is_gone():
-            raise MMGLError("slicer.study_gone", path=self.folder)
+        self.require_writable()
         self.refresh()
         draft = replace(self.study)
         answer = how(draft)

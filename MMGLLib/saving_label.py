@@ -7,13 +7,16 @@ from pathlib import Path
 
 import numpy as np
 
+from mmgl.finding import Finding
 from mmgl.imaging.grid import Grid
 from mmgl.imaging.segmentation_files import write_segmentation
 from mmgl.structures import PALETTE, Structure
+from mmgl.study.label_statistics import overlaps
 from MMGLLib import nodes
 from MMGLLib.aside import RunWithAside
 from MMGLLib.case_nodes import CaseNodes
-from MMGLLib.painted import Painted, copying
+from MMGLLib.nodes import Painted
+from MMGLLib.painted import copying
 from MMGLLib.runs import Event
 
 NEW = "new"
@@ -48,15 +51,15 @@ class SavingLabel(RunWithAside):
     def work(self) -> Generator[None, None, Event]:
         """Copy what is in the scene, and have it written."""
         grid = nodes.grid_of(self.shown.volume)
-        painted = yield from copying(self.shown.segmentation)
+        painted, moment = yield from copying(self.shown.segmentation)
         words = yield from self.aside(lambda: self._written(painted, grid))
-        return {"event": "done", "words": words, "changed": painted.changed}
+        return {"event": "done", "words": words, "changed": moment}
 
     def _written(self, painted: Painted, grid: Grid) -> str:
         if self._after is not None:
             self._after.wait_aside()
             self._after = None
-        return _write(painted, grid, self.path)
+        return _write(painted, grid, self.path, self.shown.name)
 
 
 def label_file(study: Path, folder: str, case: str) -> Path:
@@ -83,10 +86,11 @@ def waiting(study: Path) -> list[Path]:
     return sorted((study / "labels" / NEW).glob("*.seg.nrrd"))
 
 
-def _write(painted: Painted, grid: Grid, path: Path) -> str:
-    """Write what is painted on the grid of its scan, and return it in words."""
+def _write(painted: Painted, grid: Grid, path: Path, case: str) -> str:
+    """Write what is painted on the grid of its scan, and return it in words, and what overlaps."""
     label = painted.on(grid)
     structures, numbers, words = [], [], []
+    told: list[str] = []
     for segment in label.segments:
         slices = int(label.voxels(segment).any(axis=(1, 2)).sum())
         words.append(f"{segment.name} {slices} slices" if slices else f"{segment.name} not labelled")
@@ -97,4 +101,8 @@ def _write(painted: Painted, grid: Grid, path: Path) -> str:
             structures.append(Structure(numbers[-1], name, colour, segment.terminology))
     labelmap = label.labelmap(numbers).astype(np.uint16)
     write_segmentation(path, labelmap, label.grid, structures, overwrite=True)
-    return ", ".join(words)
+    names = [segment.name for segment in label.segments]
+    for upper, lower, voxels in overlaps(label, range(1, len(names) + 1)):
+        shared = {"first": names[upper - 1], "second": names[lower - 1], "case": case, "voxels": voxels}
+        told.append(Finding("check.overlap", shared).words)
+    return "\n".join([", ".join(words), *told])

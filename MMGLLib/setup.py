@@ -171,12 +171,16 @@ def _no_space() -> MMGLError:
 def installed() -> list[str]:
     """Return all that is installed, each as ``name==version``; a half removed one is left out.
 
-    The names of the folders say it: reading what is in them would hold up the application.
+    The names of the folders say it: reading what is in them would hold up the application. What lies in two places
+    counts where Python finds it first.
     """
-    folders = [folder for path in sys.path if path for folder in Path(path).glob("*.dist-info")]
-    found = {folder.name.removesuffix(".dist-info") for folder in folders if (folder / "METADATA").is_file()}
-    pairs = [name.split("-", 1) for name in found if "-" in name and "+" not in name]
-    return sorted(f"{name}=={version}" for name, version in pairs)
+    found: dict[str, str] = {}
+    for path in filter(None, sys.path):
+        for folder in Path(path).glob("*.dist-info"):
+            name, _, version = folder.name.removesuffix(".dist-info").partition("-")
+            if version and (folder / "METADATA").is_file():
+                found.setdefault(name.lower(), f"{name}=={version}")
+    return sorted(found.values())
 
 
 def _torch_by_extension() -> bool:

@@ -15,7 +15,8 @@ from MMGLLib import nodes, results
 from MMGLLib.aside import RunWithAside
 from MMGLLib.case_nodes import CaseNodes
 from MMGLLib.messages import MMGLError
-from MMGLLib.painted import Painted, copying
+from MMGLLib.nodes import Painted
+from MMGLLib.painted import copying
 from MMGLLib.runs import Event
 
 _STATUS = slicer.vtkSlicerSegmentationsModuleLogic
@@ -47,9 +48,9 @@ class TakingDraft(RunWithAside):
     def work(self) -> Generator[None, None, Event]:
         """Copy what is painted, have it brought onto the scan, and make it segments of the case."""
         grid, visible = nodes.grid_of(self.shown.volume), _visible(self.source)
-        painted = yield from copying(self.source)
+        painted, _when = yield from copying(self.source)
         label = yield from self.aside(lambda: painted.on(grid))
-        own = yield from copying(self.shown.segmentation)
+        own, _when = yield from copying(self.shown.segmentation)
         taken, count = (yield from self.aside(lambda: _painted_names(own))), 0
         for segment, meant in zip(label.segments, match(label.segments, self.structures), strict=True):
             if segment.name in visible:  # one at a time, as each is as large as the scan

@@ -170,6 +170,11 @@ class LabelsSection:
 
     def onDone(self):
         """Save what is painted, and have it understood."""
+        try:
+            self.desk.opened.require_writable()  # a folder that went away must not be made anew
+        except MMGLError as error:
+            self.desk.onFail(error)
+            return
         self.keeping.done(self.shown)
         self._show()
         self._tell()

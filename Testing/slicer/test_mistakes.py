@@ -1,21 +1,16 @@
-"""Mistakes planted one by one in a copy of the module: the bench must catch every one of them."""
+"""The mistakes that are planted in MMGLSegment, and how it is used meanwhile."""
 
-import shutil
-import sys
-import tempfile
-from pathlib import Path
 from typing import ClassVar
 from unittest import mock
 
 import qt
 import slicer
-import test_layers
-from bench import REPOSITORY, BenchTest, on_bench_only
+from bench import BenchTest, on_bench_only
 from panels import card_only
+from planting import Planting
 from pretend import PretendRequest
 from scenes import volume_of
 
-OURS = ("MMGLLib", "MMGLSegment", "MMGLSegmentLib")
 PANEL, MODULE = "MMGLSegment/MMGLSegmentLib/panel.py", "MMGLSegment/MMGLSegment.py"
 LIB, FORM = "MMGLSegment/MMGLSegmentLib", "MMGLSegment/Resources/UI/MMGLSegment.ui"
 PROGRESS, DOUBT = f"{LIB}/progress.py", "MMGLLib/doubt.py"
@@ -37,7 +32,7 @@ MISTAKES = {
     "torch in the GUI process": ("MMGLLib/models.py", "import numpy as np", "import numpy as np\nimport torch"),
     "the core imported when the module loads": (MODULE, "import slicer\n", "import slicer\nimport mmgl\n"),
     "observers left behind": (MODULE, "self.removeObservers()", "pass"),
-    "a process left behind": (MODULE, "self.panel.close()", "pass"),
+    "a timer or a process left behind": (MODULE, "self.panel.close()", "pass"),
     "an observer with too few arguments": (MODULE, "StartClose(self, caller, event)", "StartClose(self)"),
     "a loop that waits for the process": (PANEL, "not self.run.poll() and", "not list(iter(self.run.poll, True)) and"),
     "sleeping in a slot": (PROGRESS, "_last = time.monotonic(), {}\n        ", "_last = time.sleep(0.2), {}\n        "),
@@ -59,73 +54,24 @@ MISTAKES = {
     "a new attribute on a widget": (PANEL, "self._timer.start()", "self.ui.segmentButton.busy = self._timer.start()"),
     "a text that cannot be translated": (PANEL, '_("Choose a scan.")', '_(f"Choose a scan.")'),
 }  # fmt: skip
-"""File, what stands there, and what a hurried person makes of it."""
 
 
 @on_bench_only
-class MistakesTest(BenchTest):
+class MistakesTest(Planting, BenchTest):
+    module, mistakes = "MMGLSegment", MISTAKES
+
     def setUp(self):
         super().setUp()
-        folder = tempfile.TemporaryDirectory()
-        self.addCleanup(folder.cleanup)
-        self.folder = Path(folder.name)
-        self.model = card_only(self.folder)
-        self.timers = []
+        self.model = card_only(self.copies)
 
-    def test_without_a_mistake_all_is_well(self):
-        self.go_through(self.copy("right"))
-
-    def test_every_planted_mistake_is_caught(self):
-        for number, (name, (file, right, wrong)) in enumerate(MISTAKES.items()):
-            with self.subTest(name):
-                copy = self.copy(str(number))
-                text = (copy / file).read_text(encoding="utf-8")
-                self.assertIn(right, text)
-                (copy / file).write_text(text.replace(right, wrong), encoding="utf-8")
-                with self.assertRaises(Exception, msg="nobody noticed"):  # noqa: B017 - whatever kind it is
-                    self.go_through(copy)
-
-    def copy(self, name):
-        for part in ("MMGLLib", "MMGLSegment"):
-            shutil.copytree(REPOSITORY / part, self.folder / name / part, ignore=shutil.ignore_patterns("__pycache__"))
-        return self.folder / name
-
-    def go_through(self, copy):
-        """Use a copy of the module as a user does, and raise whatever is wrong with it."""
-        from bench import faults, start
-
-        start.fresh()
-        shown = {name: module for name, module in sys.modules.items() if name.split(".")[0] in OURS}
-        for name in shown:
-            del sys.modules[name]
-        path = [str(copy), str(copy / "MMGLSegment"), *sys.path]
-        sources = [*(copy / "MMGLLib").glob("*.py"), *(copy / "MMGLSegment").rglob("*.py")]
-        try:
-            with mock.patch.object(sys, "path", path), mock.patch.object(sys, "dont_write_bytecode", True):
-                self.use(copy)
-            faults.raise_first()
-            with mock.patch.multiple(test_layers, REPOSITORY=copy, SOURCES=sources, MODULES=("MMGLSegment",)):
-                suite = test_layers.unittest.defaultTestLoader.loadTestsFromTestCase(test_layers.LayersTest)
-                outcome = test_layers.unittest.TestResult()
-                suite.run(outcome)
-                self.assertTrue(outcome.wasSuccessful(), outcome.failures)
-        finally:
-            while self.timers:
-                self.timers.pop().stop()  # a mistake may leave it running, into the next test
-            faults.kept.clear()
-            for name in [name for name in sys.modules if name.split(".")[0] in OURS]:
-                del sys.modules[name]
-            sys.modules.update(shown)
-
-    def use(self, copy):
+    def use(self, code):
         """Choose, segment, cancel, look at a message, close the scene and unload the module."""
-        from bench.application import load_module, make_widget
+        from bench.application import make_widget
 
-        code, _ = load_module(copy / "MMGLSegment" / "MMGLSegment.py")
         from MMGLLib import cache, segmenting, setup, worker
 
         PretendRequest.fresh()
-        slicer.app.settings().setValue(cache.SETTING, str(self.folder / "cache"))
+        slicer.app.settings().setValue(cache.SETTING, str(self.copies / "cache"))
         with (
             mock.patch.object(segmenting, "Request", PretendRequest),
             mock.patch.object(setup, "missing", lambda: []),

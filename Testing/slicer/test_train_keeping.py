@@ -224,7 +224,7 @@ class BesideTest(KeepingTest):
             next(steps)
             next(steps)
             self.paint("Left ventricle", np.s_[0:6, 0:20, 0:20])
-            painted = results.finished(steps)
+            painted, _when = results.finished(steps)
         self.assertEqual(int((painted.layers[0][0] > 0).sum()), 6 * 20 * 20)
 
     def test_another_case_is_opened_while_one_is_loading(self):

@@ -1,21 +1,19 @@
-"""Mistakes planted one by one in a copy of MMGLTrain: the bench must catch every one of them."""
+"""The mistakes that are planted in MMGLTrain, and how it is used meanwhile."""
 
 import shutil
-import sys
 from unittest import mock
 
 import numpy as np
 import qt
 import slicer
-import test_layers
-from bench import REPOSITORY, on_bench_only
+from bench import on_bench_only
+from planting import Planting
 from scenes import volume_of
 from train_panels import InThread
 from trainings import TrainingTest
 
 from mmgl.study import Study
 
-OURS = ("MMGLLib", "MMGLTrain", "MMGLTrainLib")
 LIB, MODULE, FORM = "MMGLTrain/MMGLTrainLib/", "MMGLTrain/MMGLTrain.py", "MMGLTrain/Resources/UI/"
 PANEL, SCANS, LABELS, DESK = (f"{LIB}{name}.py" for name in ("panel", "scans_section", "labels_section", "desk"))
 FRAME, TABLE, EDITOR = (f"{FORM}{name}.ui" for name in ("MMGLTrain", "ScansSection", "LabelsSection"))
@@ -33,7 +31,7 @@ MISTAKES = {
     "torch in the GUI process": (DESK, "from mmgl.study import Use", "import torch; from mmgl.study import Use"),
     "the core imported when the module loads": (MODULE, "import slicer\n", "import slicer\nimport mmgl\n"),
     "observers left behind": (MODULE, "self.removeObservers()", "pass"),
-    "a timer left behind": (PANEL, "self._timer.stop()", "pass"),
+    "a timer or a process left behind": (PANEL, "self._timer.stop()", "pass"),
     "an observer with too few arguments": (MODULE, "StartClose(self, caller, event)", "StartClose(self)"),
     "a study left locked": (PANEL, "self.logic.closeStudy()", "pass"),
     "sleeping in a slot": (SCANS, "self.onLabel(chosen[0])", "__import__('time').sleep(.2); self.onLabel(chosen[0])"),
@@ -47,70 +45,25 @@ MISTAKES = {
     "a label that is lost": (LABELS, 'pending["path"].replace(kept)', 'pending["path"].unlink()'),
     "a segmentation that outlives its scene": (LABELS, "        self.shown = self._editor = None\n", ""),
 }
-"""File, what stands there, and what a hurried person makes of it."""
 
 
 @on_bench_only
-class MistakesTest(TrainingTest):
+class MistakesTest(Planting, TrainingTest):
+    module, mistakes = "MMGLTrain", MISTAKES
+
     def setUp(self):
         super().setUp()
-        self.timers = []
         self.before = (self.study.folder / "study.json").read_bytes()
 
-    def test_without_a_mistake_all_is_well(self):
-        self.go_through(self.copy("right"))
-
-    def test_every_planted_mistake_is_caught(self):
-        for number, (name, (file, right, wrong)) in enumerate(MISTAKES.items()):
-            with self.subTest(name):
-                copy = self.copy(str(number))
-                text = (copy / file).read_text(encoding="utf-8")
-                self.assertIn(right, text)
-                (copy / file).write_text(text.replace(right, wrong), encoding="utf-8")
-                with self.assertRaises(Exception, msg="nobody noticed"):  # noqa: B017 - whatever kind it is
-                    self.go_through(copy)
-
-    def copy(self, name):
-        for part in ("MMGLLib", "MMGLTrain"):
-            shutil.copytree(REPOSITORY / part, self.folder / name / part, ignore=shutil.ignore_patterns("__pycache__"))
-        return self.folder / name
-
-    def go_through(self, copy):
-        """Use a copy of the module as a user does, and raise whatever is wrong with it."""
-        from bench import faults, start
-
-        start.fresh()
+    def begin_again(self):
         for left in (self.study.folder / "in-use.json", *self.study.folder.glob("labels/**/*.nrrd")):
             left.unlink(missing_ok=True)
         shutil.rmtree(self.study.folder / "scans", ignore_errors=True)
         (self.study.folder / "study.json").write_bytes(self.before)
-        shown = {name: module for name, module in sys.modules.items() if name.split(".")[0] in OURS}
-        for name in shown:
-            del sys.modules[name]
-        path = [str(copy), str(copy / "MMGLTrain"), *sys.path]
-        try:
-            with mock.patch.object(sys, "path", path), mock.patch.object(sys, "dont_write_bytecode", True):
-                self.use(copy)
-            faults.raise_first()
-            sources = [source for part in ("MMGLLib", "MMGLTrain") for source in (copy / part).rglob("*.py")]
-            with mock.patch.multiple(test_layers, REPOSITORY=copy, SOURCES=sources, MODULES=("MMGLTrain",)):
-                suite = test_layers.unittest.defaultTestLoader.loadTestsFromTestCase(test_layers.LayersTest)
-                outcome = test_layers.unittest.TestResult()
-                suite.run(outcome)
-                self.assertTrue(outcome.wasSuccessful(), outcome.failures)
-        finally:
-            while self.timers:
-                self.timers.pop().stop()  # a mistake may leave it running, into the next test
-            faults.kept.clear()
-            for name in [name for name in sys.modules if name.split(".")[0] in OURS]:
-                del sys.modules[name]
-            sys.modules.update(shown)
 
-    def use(self, copy):
+    def use(self, code):
         """Open a study, add a scan of the scene, change and remove some, label one, close the scene, unload."""
-        from bench.application import load_module, make_widget
-
-        code, _ = load_module(copy / "MMGLTrain" / "MMGLTrain.py")
+        from bench.application import make_widget
         from MMGLTrainLib import ready
 
         from MMGLLib import errand

@@ -247,16 +247,6 @@ class FindingTest(PanelTest):
 class FolderTest(PanelTest):
     """What happens to the folder of the study while it is open."""
 
-    def occupy(self):
-        """Open the study in another process of this computer, which lives."""
-        write_json(self.study.folder / "in-use.json", {**whoami(), "pid": 1, "born": self.born_of(1), "beat": 0})
-
-    @staticmethod
-    def born_of(pid):
-        from mmgl.jobs.process import birth
-
-        return birth(pid)
-
     def test_open_twice_is_read_only_with_a_notice(self):
         self.occupy()
         self.open()

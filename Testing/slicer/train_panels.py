@@ -11,6 +11,9 @@ import slicer
 from panels import open_module
 from trainings import TrainingTest
 
+from mmgl.files import write_json
+from mmgl.jobs.process import birth
+from mmgl.jobs.record import whoami
 from MMGLLib import errand, errands
 
 
@@ -57,6 +60,10 @@ class PanelTest(TrainingTest):
         """Open the study, and wait until it was looked at."""
         self.panel.open(lambda: self.widget.logic.openStudy(folder or self.study.folder))
         self.settle()
+
+    def occupy(self) -> None:
+        """Have the study open in another process of this computer, which lives."""
+        write_json(self.study.folder / "in-use.json", {**whoami(), "pid": 1, "born": birth(1), "beat": 0})
 
     def settle(self) -> None:
         """Let errands end, rows be filled, and cases be loaded and saved."""

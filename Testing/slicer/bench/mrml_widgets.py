@@ -172,7 +172,19 @@ class qMRMLSegmentEditorWidget:
     def __init__(self, parent=None) -> None:
         Widgets.QWidget.__init__(self, parent)
         box = Widgets.QVBoxLayout(self)
-        box.addWidget(Widgets.QLabel("(the Segment Editor of Slicer is here)", self))
+        self._list = Widgets.QLabel("(the Segment Editor of Slicer is here)", self)
+        box.addWidget(self._list)
+
+    def describe(self) -> None:
+        """Show for a picture the list of segments that the application has here."""
+        node = self.segmentationNode()
+        segmentation = node.GetSegmentation() if node is not None else None
+        lines = ["(the Segment Editor of Slicer is here, with its tools and this list)"]
+        for index in range(segmentation.GetNumberOfSegments() if segmentation else 0):
+            segment = segmentation.GetNthSegment(index)
+            colour = "#" + "".join(f"{round(255 * part):02x}" for part in segment.GetColor())
+            lines.append(f'<span style="color:{colour}">■</span> {segment.GetName()}')
+        self._list.setText("<br>".join(lines))
 
     def setMRMLSegmentEditorNode(self, node) -> None:
         self._editor = node

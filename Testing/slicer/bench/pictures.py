@@ -121,10 +121,13 @@ def save(path: Path, *pictures: np.ndarray) -> Path:
 
 def of_widget(widget, width: int = 420) -> np.ndarray:
     """Return the window that a panel is in as (y, x, 3) of uint8, as high as it wants to be."""
-    from PySide6 import QtGui
+    from PySide6 import QtGui, QtWidgets
 
     window = widget.window()
     window.show()
+    for child in window.findChildren(QtWidgets.QWidget):
+        if hasattr(type(child), "describe"):  # a stand-in that can show more than it does
+            child.describe()
     for _ in range(4):  # labels that wrap know their height only once they know their width
         slicer.app.processEvents()
         layout = window.layout()
