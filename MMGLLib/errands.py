@@ -23,6 +23,12 @@ LABELS = re.compile(r"(labels?|segmentations?|masks?)(tr)?$", re.IGNORECASE)
 IMAGES = re.compile(r"(images?|scans?)(tr|ts)?$", re.IGNORECASE)
 """What people call the sub-folders with labels and with scans."""
 
+LEFT_OUT = (
+    *("scan.", "file.", "label.outside", "label.unreadable", "label.other_size"),
+    *("label.not_integers", "label.negative", "label.many_values", "label.coloured"),
+)
+"""How the keys of messages begin for which a scan of a folder is left out, so that the others can join."""
+
 SAMPLE = (5, 12)
 """Labelled and unlabelled hearts of the sample."""
 
@@ -60,10 +66,14 @@ def add(tell: Tell, study: str, folder: str, meanings: dict[str, str], into: str
                 images,
                 labels,
                 meanings=meanings or None,
+                left_out=LEFT_OUT,
                 on_skipped=lambda path, error: skipped.append(str(error)),
                 on_progress=lambda done, of: tell("progress", done=done, of=of),
             )
     except MMGLError as error:
+        if error.key == "scan.no_image_in_folder" and skipped:
+            tell("found", folder=into, count=0, skipped=skipped)
+            return
         if error.key not in ("label.unknown_structure", "label.unnamed_values"):
             raise
         questions = _questions(opened, Path(folder), meanings)
@@ -111,6 +121,11 @@ def missing_files(study: Study) -> dict[str, Path]:
         if gone is not None:
             missing[case.name] = gone
     return missing
+
+
+def _as_text(error: MMGLError) -> dict[str, str]:
+    """Return the parameters of a message, from which the panel knows what in it is a path."""
+    return {name: str(value) for name, value in error.parameters.items()}
 
 
 def told(finding: Finding) -> dict[str, Any]:
@@ -183,11 +198,11 @@ def main(request: Path) -> int:
     try:
         ERRANDS[document["errand"]](tell, **document["arguments"])
     except MMGLError as error:
-        tell("failed", key=error.key, words=str(error))
+        tell("failed", key=error.key, words=str(error), parameters=_as_text(error))
         return 1
     except OSError as error:
         refused = MMGLError("file.unwritable", path=error.filename, reason=error.strerror or str(error))
-        tell("failed", key=refused.key, words=str(refused))
+        tell("failed", key=refused.key, words=str(refused), parameters=_as_text(refused))
         return 1
     return 0
 

@@ -163,7 +163,7 @@ class Desk:
     @staticmethod
     def told(event):
         """Return the error that an errand told of."""
-        return Told(event["key"], event["words"])
+        return Told(event["key"], event["words"], event.get("parameters"))
 
     def _gone(self):
         """Return one finding for all files that are not where they were."""

@@ -13,11 +13,11 @@ class Installing:
     Args:
         form: of the section.
         notice: of the section.
-        onEnded: called when there is something new to be seen.
+        onChanged: called when there is something new to be seen.
     """
 
-    def __init__(self, form, notice, onEnded):
-        self._form, self._notice, self._onEnded = form, notice, onEnded
+    def __init__(self, form, notice, onChanged):
+        self._form, self._notice, self._onChanged = form, notice, onChanged
         self.busy = self._anew = False
 
     def fail(self, error, log=""):
@@ -62,6 +62,7 @@ class Installing:
         if not self.busy:
             self.busy, self._anew = True, anew
             self._notice.say(_("Installing PyTorch. This takes a few minutes; you can go on working."))
+            self._onChanged()
             setup.SetUp(self._ended, folder, anew)
 
     def _ended(self, error, log):
@@ -72,4 +73,4 @@ class Installing:
             self._notice.say(_("PyTorch was installed again. Restart Slicer, then train."))
         else:
             self._notice.say(_("PyTorch is installed. Click Train."))
-        self._onEnded()
+        self._onChanged()

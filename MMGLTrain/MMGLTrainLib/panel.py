@@ -6,6 +6,7 @@ import qt
 import slicer
 from slicer.i18n import tr as _
 
+from MMGLLib import setup
 from MMGLLib.message import Message
 from MMGLLib.messages import MMGLError
 from MMGLTrainLib.advanced import Advanced
@@ -45,6 +46,10 @@ class Panel:
         self._timer.setInterval(POLL)
         self._timer.connect("timeout()", self.onTimeout)
         self.show()
+        try:
+            setup.require_slicer()
+        except MMGLError as error:
+            self.message.fail(error)
 
     def follow(self, parameters):
         """Show the settings of a scene, or of none while it is closed; the study stays open."""

@@ -15,9 +15,9 @@ IN_OUR_WORDS = {
 class Told(MMGLError):
     """What an errand said in words."""
 
-    def __init__(self, key, words):
+    def __init__(self, key, words, parameters=None):
         Exception.__init__(self, words)
-        self.key, self.parameters = key, {}
+        self.key, self.parameters = key, parameters or {}
 
 
 def in_our_words(finding):
