@@ -14,9 +14,10 @@ from pathlib import Path
 from typing import Any
 
 from mmgl.files import read_json
-from mmgl.study import Study, add_folder, label_questions
+from mmgl.study import Image, Study, add_folder, label_questions
 from mmgl.study.checks import Finding, check, known_of
 from mmgl.study.folders import find_images, pair_labels
+from MMGLLib.label_files import begun
 from MMGLLib.messages import MMGLError
 
 LABELS = re.compile(r"(labels?|segmentations?|masks?)(tr)?$", re.IGNORECASE)
@@ -38,7 +39,8 @@ Tell = Callable[..., None]
 def survey(tell: Tell, study: str) -> None:
     """Look at each case, and tell which files are gone, what it is, what the checks find, and what the labels reach."""
     opened = Study.open(study)
-    tell("missing", files={name: str(file) for name, file in missing_files(opened).items()})
+    files = {name: str(file) for name, file in missing_files(opened).items()}
+    tell("missing", files=files, begun=begun(opened.folder))
     known = known_of(opened, lambda done, of: tell("progress", done=done, of=of))
     facts = {}
     for name, found in known.items():
@@ -85,6 +87,15 @@ def add(tell: Tell, study: str, folder: str, meanings: dict[str, str], into: str
     draft.cases = tuple(case for case in draft.cases if case.name not in before)
     draft.save()
     tell("found", folder=into, count=len(draft.cases), skipped=skipped)
+
+
+def series(tell: Tell, study: str, path: str, series: str, case: str, patient: str, into: str) -> None:
+    """Tell one DICOM series as a case."""
+    opened = Study.open(study)
+    draft = Study(Path(into), opened.structures, (), opened.next_id)
+    draft.add_case(Image(Path(path), series), name=case, patient=patient or None)
+    draft.save()
+    tell("found", folder=into, count=1, skipped=[])
 
 
 def label(tell: Tell, study: str, case: str, path: str, meanings: dict[str, str]) -> None:
@@ -182,7 +193,13 @@ def _questions(study: Study, folder: Path, meanings: dict[str, str]) -> list[Fin
     return list(asked.values())
 
 
-ERRANDS: dict[str, Callable[..., None]] = {"survey": survey, "add": add, "label": label, "sample": sample}
+ERRANDS: dict[str, Callable[..., None]] = {
+    "survey": survey,
+    "add": add,
+    "series": series,
+    "label": label,
+    "sample": sample,
+}
 
 
 def main(request: Path) -> int:

@@ -96,7 +96,9 @@ WORDS: dict[str, str] = {
     "slicer.files_gone": (
         "{count} scans are not where they were ({folder}). Find the folder they are in now; one pick repairs all."
     ),
-    "slicer.skipped": "{count} {count:file|files} could not be used and {count:was|were} left out. The first one: {words}",
+    "slicer.skipped": (
+        "{count} {count:file|files} could not be used and {count:was|were} left out. The first one: {words}"
+    ),
     "slicer.none_held_out": (
         "No labelled patient is held out, so how good the model is will not be known. Choose some to check with."
     ),

@@ -17,7 +17,7 @@ from mmgl.imaging.segmentation_files import read_segmentation
 from mmgl.structures import PALETTE, Structure
 from mmgl.study import Case, Study
 from mmgl.study.identity import match, segment_keys
-from MMGLLib import results, saving_label
+from MMGLLib import label_files, results
 from MMGLLib.aside import RunWithAside
 from MMGLLib.case_nodes import CASE, STUDY, CaseNodes, in_scene
 from MMGLLib.runs import Event
@@ -98,7 +98,7 @@ def _read(study: Study, case: Case) -> Read:
     voxels = _storable(scan.array[0])
     few = voxels.reshape(-1)[:: max(1, voxels.size // LOOKED_AT)].astype(np.float64)
     low, high = np.percentile(few[np.isfinite(few)], SHOWN) if np.isfinite(few).any() else (0.0, 1.0)
-    structures, kept = study.structures, saving_label.unfinished(study.folder, case.name)
+    structures, kept = study.structures, label_files.unfinished(study.folder, case.name)
     if kept is not None:
         labelmap, structures = _unfinished(kept[1], scan.grid, structures)
     elif case.label is not None:

@@ -19,12 +19,6 @@ from MMGLLib.nodes import Painted
 from MMGLLib.painted import copying
 from MMGLLib.runs import Event
 
-NEW = "new"
-"""Folder below the labels of a study: of what was called done, until the study knows what it means."""
-
-UNFINISHED = {"drafting": "unfinished", "draft": "drafts"}
-"""Folders below the labels of a study, by the state of the cases whose painting is kept there until it is done."""
-
 
 class SavingLabel(RunWithAside):
     """Writes what is painted in a case as a file, in one step. Where segments overlap, the upper one in the list wins.
@@ -60,30 +54,6 @@ class SavingLabel(RunWithAside):
             self._after.wait_aside()
             self._after = None
         return _write(painted, grid, self.path, self.shown.name)
-
-
-def label_file(study: Path, folder: str, case: str) -> Path:
-    """Return the file below the labels of a study in which what is painted in a case waits."""
-    return study / "labels" / folder / f"{case}.seg.nrrd"
-
-
-def unfinished(study: Path, case: str) -> tuple[str, Path] | None:
-    """Return the state of a case whose painting was kept before it was done, and the file, or None."""
-    found = [(state, label_file(study, folder, case)) for state, folder in UNFINISHED.items()]
-    there = [(file.stat().st_mtime, state, file) for state, file in found if file.is_file()]
-    return max(there)[1:] if there else None
-
-
-def forget_unfinished(study: Path, case: str, but: Path | None = None) -> None:
-    """Remove what was kept of a case before it was done, all of it or but for one file."""
-    for folder in UNFINISHED.values():
-        if (file := label_file(study, folder, case)) != but:
-            file.unlink(missing_ok=True)
-
-
-def waiting(study: Path) -> list[Path]:
-    """Return the labels that were called done when Slicer ended, and of which the study does not know yet."""
-    return sorted((study / "labels" / NEW).glob("*.seg.nrrd"))
 
 
 def _write(painted: Painted, grid: Grid, path: Path, case: str) -> str:

@@ -22,6 +22,7 @@ class Desk:
         findings: of the checks, as ``errands.told`` gives them.
         asked: what must be answered before the scans of a folder can be added.
         missing: the first file that is not there, by the names of the cases that miss one.
+        begun: the names of the cases of which something is painted that is not done.
         onChanged: called when something here is new.
         onFail: called with an ``MMGLError`` that is to be shown.
     """
@@ -34,7 +35,7 @@ class Desk:
     def forget(self):
         """End what is being done, and know nothing of any study."""
         self.errands.close()
-        self.facts, self.findings, self.asked, self.missing = {}, [], [], {}
+        self.facts, self.findings, self.asked, self.missing, self.begun = {}, [], [], {}, set()
         self.surveyed = False
         self._answers, self._waiting = {}, ""
 
@@ -93,25 +94,27 @@ class Desk:
     def add_source(self, source):
         """Add one volume of the scene, with what is painted on it, or one DICOM series.
 
-        Returns the run that does it, where it takes longer: call its ``poll`` until it has ended.
+        Returns the run that does it, or None for a series: call its ``poll`` until it has ended.
 
         Raises:
             MMGLError: with words that say what to do.
         """
-        if source.image is not None:
-            self.opened.change(
-                lambda study: study.add_case(source.image, name=source.name, patient=source.patient or None)
-            )
-            return None
-        painted = sources.segmentation_of(source.volume)
-        if painted is not None:
-            self.opened.change(lambda study: None)  # says so where it must not be changed
+        self.opened.require_writable()
+        if source.image is None and (painted := sources.segmentation_of(source.volume)) is not None:
             return training_cases.AddingCase(painted, source.volume, self.study.folder)
         if any(case.name == source.name for case in self.study.cases):
             raise MMGLError("study.duplicate_case", case=source.name)
-        file = sources.write_volume(source.volume, self.study.folder)
-        self.opened.change(lambda study: study.add_case(file, name=source.name))
+        if source.image is None:
+            return sources.AddingVolume(source.volume, self.study.folder, lambda event: self._join(source, event))
+        image = {"path": str(source.image.path), "series": source.image.series, "patient": source.patient}
+        folder = str(self.study.folder)
+        self.errands.ask("series", self._heard, study=folder, case=source.name, into=FOLDER + "/found", **image)
         return None
+
+    def _join(self, source, event):
+        """Let a volume join the study that is a file now."""
+        if event["event"] == "done":
+            self.opened.change(lambda study: study.add_case(event["file"], name=source.name))
 
     def understand(self, case, path, meanings, onEvent):
         """Have a label understood that was just painted."""
@@ -191,6 +194,7 @@ class Desk:
             return  # the panel looks at it by itself, now and then
         if kind == "missing":
             self.missing = {name: Path(file) for name, file in event["files"].items()}
+            self.begun = set(event["begun"])
         elif kind == "surveyed":
             self.facts, self.findings, self.surveyed = (
                 event["facts"],

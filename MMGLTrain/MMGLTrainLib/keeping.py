@@ -8,9 +8,10 @@ import time
 
 from slicer.i18n import tr as _
 
-from MMGLLib import saving_label
+from MMGLLib import label_files
+from MMGLLib.label_files import NEW, SUFFIX, UNFINISHED, label_file
 from MMGLLib.messages import MMGLError
-from MMGLLib.saving_label import NEW, UNFINISHED, SavingLabel, label_file
+from MMGLLib.saving_label import SavingLabel
 from MMGLTrainLib.going import Going
 from MMGLTrainLib.told import in_our_words
 
@@ -44,7 +45,7 @@ class Keeping:
         if study is not None and study.folder != self._folder and self._desk.writable:
             self._folder = study.folder
             names = {case.name for case in study.cases}
-            files = {file.name.removesuffix(".seg.nrrd"): file for file in saving_label.waiting(study.folder)}
+            files = {file.name.removesuffix(SUFFIX): file for file in label_files.waiting(study.folder)}
             self._waiting = [(name, file) for name, file in files.items() if name in names]
             self._take_next()
 
@@ -135,7 +136,8 @@ class Keeping:
         empty = event["event"] == "failed" and event["error"].key == "slicer.nothing_painted"
         if event["event"] == "done" or empty:
             self._kept[shown.name] = shown.changed if empty else event["changed"]
-            saving_label.forget_unfinished(path.parents[2], shown.name, but=None if empty else path)
+            label_files.forget_unfinished(path.parents[2], shown.name, but=None if empty else path)
+            (self._desk.begun.discard if empty else self._desk.begun.add)(shown.name)
         else:
             self._desk.onFail(event["error"])
 
@@ -173,7 +175,7 @@ class Keeping:
         try:
             pending["path"].replace(kept)
             self._desk.opened.set_label(pending["case"], kept, event["meanings"], event["structures"])
-            saving_label.forget_unfinished(self._desk.opened.folder, pending["case"])
+            label_files.forget_unfinished(self._desk.opened.folder, pending["case"])
         except MMGLError as error:
             self._desk.onFail(error)
         except OSError as error:

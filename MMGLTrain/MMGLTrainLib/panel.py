@@ -217,7 +217,7 @@ class Panel:
             self.ui.statusLabel.text = _("Try the sample, or start your own study.")
         elif gone or locked:
             self.ui.statusLabel.text = _("Look around; nothing can be changed now.")
-        elif errands.busy in ("add", "sample"):
+        elif errands.busy in ("add", "series", "sample"):
             self.ui.statusLabel.text = _("Wait a moment, or keep working in Slicer.")
         elif self.sections["train"].busy and self.ui.labelsSection.collapsed:
             self.ui.statusLabel.text = self.sections["train"].next_step()
@@ -229,6 +229,7 @@ def _doing(errand):
     """Return what an errand does, in words."""
     words = {
         "add": _("Finding the scans"),
+        "series": _("Looking at the DICOM series"),
         "sample": _("Making the sample hearts"),
         "survey": _("Looking at your scans"),
         "label": _("Keeping the label"),

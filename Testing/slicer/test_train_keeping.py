@@ -7,10 +7,12 @@ import numpy as np
 import SimpleITK as sitk
 import slicer
 from bench import on_bench_only
+from scenes import volume_of, write_series
 from train_panels import PanelTest
 
 from mmgl.imaging.segmentation_files import read_segmentation
 from mmgl.study import Study
+from MMGLLib.messages import MMGLError
 
 BOX = np.s_[1:5, 3:9, 3:9]
 
@@ -226,6 +228,31 @@ class BesideTest(KeepingTest):
             self.paint("Left ventricle", np.s_[0:6, 0:20, 0:20])
             painted, _when = results.finished(steps)
         self.assertEqual(int((painted.layers[0][0] > 0).sum()), 6 * 20 * 20)
+
+    def test_a_dicom_series_and_a_volume_of_the_scene_join_beside_the_gui_thread(self):
+        from mmgl.study import Image
+        from MMGLLib import sources
+
+        folder = write_series(self.folder / "series", (0.0, 2.0, 4.0))
+        source = sources.Source("a series", "knee", image=Image(folder, "1.2.5"), patient="anon-1")
+        self.assertIsNone(self.desk.add_source(source))
+        self.settle()
+        self.assertEqual(self.desk.study.case("knee").patient, "anon-1")
+        self.assertEqual(self.desk.study.read_scan(self.desk.study.case("knee")).grid.size, (3, 8, 8))
+        run = self.desk.add_source(sources.Source("Mine", "Mine", volume=volume_of(name="Mine")))
+        self.until(run.poll, "the volume")
+        self.assertEqual(self.desk.study.case("Mine").images[0].path.parent, self.study.folder / "scans")
+        for name in ("knee", "Mine"):
+            self.assertRaises(MMGLError, self.desk.add_source, sources.Source("", name, volume=volume_of()))
+
+    def test_the_table_says_what_was_begun(self):
+        self.open_case("scan 4")
+        self.paint("Left ventricle", BOX)
+        slicer.mrmlScene.Clear(0)
+        self.desk.survey()
+        self.settle()
+        row = next(row for row in self.rows() if row[0] == "scan 4")
+        self.assertEqual((row[1], row[3]), ("begun", "Go on painting"))
 
     def test_another_case_is_opened_while_one_is_loading(self):
         self.labels.open_case("scan 4")

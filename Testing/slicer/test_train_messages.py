@@ -8,7 +8,7 @@ import numpy as np
 import SimpleITK as sitk
 import slicer
 from bench import on_bench_only
-from scenes import volume_of
+from scenes import volume_of, write_series
 from train_panels import PanelTest
 from trainings import TrainTest
 
@@ -132,28 +132,7 @@ class ScanTest(PanelTest):
         self.assertEqual(len(self.desk.study.cases), 6)
 
     def test_missing_slices(self):
-        folder = self.folder / "series"
-        folder.mkdir()
-        writer = sitk.ImageFileWriter()
-        writer.KeepOriginalImageUIDOn()
-        for number, z in enumerate((0.0, 2.0, 4.0, 10.0, 12.0)):
-            image = sitk.GetImageFromArray(np.full((1, 8, 8), 10 * number, np.int16))
-            image.SetOrigin((0.0, 0.0, z))
-            tags = {
-                "0008|0016": "1.2.840.10008.5.1.4.1.1.4",
-                "0008|0018": f"1.2.3.{number + 1}",
-                "0008|0060": "MR",
-                "0020|000d": "1.2.4",
-                "0020|000e": "1.2.5",
-                "0020|0013": str(number + 1),
-                "0020|0032": f"0\\0\\{z}",
-                "0020|0037": "1\\0\\0\\0\\1\\0",
-                "0018|0050": "2",
-            }
-            for tag, value in tags.items():
-                image.SetMetaData(tag, value)
-            writer.SetFileName(str(folder / f"{number}.dcm"))
-            writer.Execute(image)
+        folder = write_series(self.folder / "series", (0.0, 2.0, 4.0, 10.0, 12.0))
         self.add(folder)
         self.assertIn("1 file could not be used and was left out. The first one: ", self.said())
         self.assertIn("has missing or unevenly spaced slices (gaps from 2.00 to 6.00 mm)", self.said())
