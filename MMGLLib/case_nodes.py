@@ -2,20 +2,13 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
-import numpy as np
 import slicer
 
-from mmgl.imaging.grid import Array, Grid
-from mmgl.imaging.placing import place
-from mmgl.imaging.segmentation_files import read_segmentation, write_segmentation
-from mmgl.structures import PALETTE, Structure
+from mmgl.structures import Structure
 from mmgl.study import Case, Study
-from mmgl.study.identity import match, segment_keys
-from MMGLLib import nodes, results
-from MMGLLib.messages import MMGLError
+from MMGLLib.painted import changed_at
 
 CASE, STUDY = "MMGL.Case", "MMGL.Study"
 """Attributes of the nodes that show a case."""
@@ -56,6 +49,11 @@ class CaseNodes:
         for segment in _segments(self.segmentation):
             _STATUS.SetSegmentStatus(segment, status)
 
+    @property
+    def changed(self) -> tuple[int, int]:
+        """When it was painted in last, as ``painted.changed_at`` has it."""
+        return changed_at(self.segmentation)
+
     def accept(self) -> None:
         """Take a draft for one's own work."""
         self.mark(_STATUS.InProgress)
@@ -70,29 +68,6 @@ class CaseNodes:
             slicer.mrmlScene.RemoveNode(node)
 
 
-def show_case(study: Study, case: Case) -> CaseNodes:
-    """Return the nodes of a case; those that are in the scene already, with what was painted, or new ones.
-
-    The scan is read anew from its files and knows them not, so that saving the scene cannot write to them.
-
-    Raises:
-        MMGLError: the scan or its label cannot be read.
-    """
-    known = _in_scene(study, case)
-    if known is not None:
-        return known
-    scan = study.read_scan(case)
-    labelmap = _labelmap(study, case, scan.grid) if case.label else np.zeros(scan.grid.size, np.uint8)
-    volume = slicer.util.addVolumeFromArray(_storable(scan.array[0]), _to_ras(scan.grid), case.name)
-    segmentation = results.new_segmentation(volume, labelmap, study.structures, f"{case.name} – label")
-    shown = CaseNodes(case.name, volume, segmentation)
-    shown.mark(_STATUS.Completed if case.label else _STATUS.NotStarted)
-    for node in (volume, segmentation):
-        node.SetAttribute(CASE, case.name)
-        node.SetAttribute(STUDY, str(study.folder))
-    return shown
-
-
 def show_alone(shown: CaseNodes) -> None:
     """Show a case in the slice views, and hide the segmentations of other cases; nothing is removed."""
     for node in slicer.util.getNodesByClass("vtkMRMLSegmentationNode"):
@@ -104,78 +79,16 @@ def show_alone(shown: CaseNodes) -> None:
     slicer.app.applicationLogic().PropagateVolumeSelection()
 
 
-def write_label(shown: CaseNodes, path: Path) -> str:
-    """Write what is painted in a case as a file, in one step, and return it in words.
-
-    Where segments overlap, the upper one in the list wins.
-
-    Raises:
-        MMGLError: nothing is painted, or the file cannot be written.
-    """
-    label = nodes.label_of(shown.segmentation, shown.volume)
-    structures, numbers, words = [], [], []
-    for segment in label.segments:
-        slices = int(label.voxels(segment).any(axis=(1, 2)).sum())
-        words.append(f"{segment.name} {slices} slices" if slices else f"{segment.name} not labelled")
-        numbers.append(len(structures) + 1 if slices else 0)
-        if slices:  # what is empty says nothing, and must not be asked about
-            name = segment.name or f"Segment {numbers[-1]}"
-            colour = segment.colour or PALETTE[numbers[-1] % len(PALETTE)]
-            structures.append(Structure(numbers[-1], name, colour, segment.terminology))
-    labelmap = label.labelmap(numbers).astype(np.uint16)
-    write_segmentation(path, labelmap, label.grid, structures, overwrite=True)
-    return ", ".join(words)
+def change_segment(node: Any, before: Structure, after: Structure) -> None:
+    """Let a segmentation node of a case show another name and colour of a structure, where it still has its name."""
+    segment = node.GetSegmentation().GetSegment(f"Segment_{before.id}")
+    if segment is not None and segment.GetName() == before.name:
+        segment.SetName(after.name)
+        segment.SetColor(*(part / 255 for part in after.colour))
 
 
-def use_draft(shown: CaseNodes, source: Any, structures: tuple[Structure, ...]) -> int:
-    """Copy the visible segments of any segmentation into a case, marked to be looked at, and return how many.
-
-    A segment that is one of the study's structures, by code or name, fills the segment of that structure where nothing
-    is painted in it yet; others come beside them under their own names.
-
-    Raises:
-        MMGLError: nothing visible is painted there.
-    """
-    painted = nodes.label_of(source, shown.volume)
-    display, visible = source.GetDisplayNode(), set()
-    for index in range(source.GetSegmentation().GetNumberOfSegments()):
-        if display is None or display.GetSegmentVisibility(source.GetSegmentation().GetNthSegmentID(index)):
-            visible.add(source.GetSegmentation().GetNthSegment(index).GetName())
-    numbers, used = match(painted.segments, structures), 0
-    target = shown.segmentation.GetSegmentation()
-    for segment, number in zip(painted.segments, numbers, strict=True):
-        mask = painted.voxels(segment).astype(np.uint8)
-        if segment.name not in visible or not mask.any():
-            continue
-        known = f"Segment_{number}"
-        if not number or target.GetSegment(known) is None or _is_painted(shown, known):
-            colour = [part / 255 for part in segment.colour or PALETTE[used % len(PALETTE)]]
-            known = target.AddEmptySegment("", segment.name, colour)
-            target.GetSegment(known).SetTerminology(segment.terminology)
-        slicer.util.updateSegmentBinaryLabelmapFromArray(mask, shown.segmentation, known, shown.volume)
-        _STATUS.SetSegmentStatus(target.GetSegment(known), _STATUS.Flagged)
-        used += 1
-    if not used:
-        raise MMGLError("slicer.nothing_painted", name=source.GetName())
-    return used
-
-
-def _is_painted(shown: CaseNodes, segment: str) -> bool:
-    found = slicer.util.arrayFromSegmentBinaryLabelmap(shown.segmentation, segment, shown.volume)
-    return found is not None and bool(found.any())
-
-
-def _labelmap(study: Study, case: Case, grid: Grid) -> Array:
-    """Return the label of a case on the grid of its scan, value i + 1 for ``structures[i]``."""
-    painted = place(read_segmentation(case.label.path), grid, case.label.path)
-    places = {structure.id: i for i, structure in enumerate(study.structures, start=1)}
-    keys = segment_keys(painted.segments)
-    labelmap: Array = painted.labelmap([places.get(case.label.meanings.get(key, 0), 0) for key in keys])
-    return labelmap
-
-
-def _in_scene(study: Study, case: Case) -> CaseNodes | None:
-    """Return the nodes that show a case already."""
+def in_scene(study: Study, case: Case) -> CaseNodes | None:
+    """Return the nodes that show a case already, with what was painted, or None."""
     found: dict[str, Any] = {}
     for kind in ("vtkMRMLScalarVolumeNode", "vtkMRMLSegmentationNode"):
         for node in slicer.util.getNodesByClass(kind):
@@ -187,18 +100,3 @@ def _in_scene(study: Study, case: Case) -> CaseNodes | None:
 def _segments(node: Any) -> list[Any]:
     segmentation = node.GetSegmentation()
     return [segmentation.GetNthSegment(index) for index in range(segmentation.GetNumberOfSegments())]
-
-
-def _to_ras(grid: Grid) -> Array:
-    """Return the 4 x 4 matrix from voxel indices (x, y, z) to RAS of a grid."""
-    matrix = np.eye(4)
-    matrix[:3, :3] = grid.matrix[::-1, ::-1] * np.array(grid.spacing[::-1])
-    matrix[:3, 3] = grid.origin[::-1]
-    return np.diag([-1.0, -1.0, 1.0, 1.0]) @ matrix
-
-
-def _storable(array: Array) -> Array:
-    """Return voxels in a type that a volume node takes."""
-    if array.dtype.kind == "b":
-        return array.astype(np.uint8)
-    return array.astype(np.float32) if array.dtype.itemsize > 4 else np.ascontiguousarray(array)

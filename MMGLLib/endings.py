@@ -17,6 +17,7 @@ ELSEWHERE = {
     "check.failed": "train.faults",
     "device.no_cuda": "train.no_card",
     "job.lost": "train.lost",
+    "plan.planes": "train.planes",
     "run.stopped": "train.stopped",
 }
 """Keys whose words are meant for a terminal, and those that say it here."""

@@ -1,4 +1,4 @@
-"""Errands seen from Slicer: asked for one after the other, looked at now and then, never waited for."""
+"""Questions and errands seen from Slicer: a process each, looked at now and then, never waited for."""
 
 from __future__ import annotations
 
@@ -19,9 +19,55 @@ Event = dict[str, Any]
 
 FOLDER = "{folder}"
 
+ON_THE_WAY = ("progress", "missing")
+"""Events that are not the outcome of an errand."""
+
+
+class _Alone:
+    """A process of its own, with a folder of its own, that tells what it does in events."""
+
+    def __init__(self, module: str, *arguments: str, log: str, events: str = "", folder: Any = None) -> None:
+        self.home = folder or _new_folder()
+        self.log = Path(self.home.name) / log
+        self._process = start_alone([worker.command()[0], "-m", module, *arguments], self.log, worker.environment())
+        self._born = birth(self._process.pid)
+        self._follower = Follower(Path(self.home.name) / (events or log))
+
+    def poll(self) -> tuple[bool, list[Event]]:
+        """Return whether it has ended, and what is new."""
+        over = self._process.poll() is not None
+        return over, self._follower.read()
+
+    def close(self) -> None:
+        """End it if need be, and remove its files."""
+        if self._process.poll() is None:
+            end_tree(self._process.pid, self._born, own_group=True, at_once=True)
+        self.home.cleanup()
+
+
+class Asking:
+    """A question to the core that takes seconds.
+
+    Args:
+        *arguments: a module of the core that prints events, and what it is given.
+    """
+
+    def __init__(self, *arguments: str) -> None:
+        self._alone, self.ended = _Alone(*arguments, log="answer.jsonl"), False
+
+    def poll(self) -> list[Event]:
+        """Return what is new; once it has ended, everything has been returned."""
+        over, events = self._alone.poll()
+        self.ended = over and not events
+        return events
+
+    def close(self) -> None:
+        """End it."""
+        self._alone.close()
+
 
 class Errand:
-    """One piece of work in a process of its own.
+    """One piece of work on a study.
 
     Args:
         name: one of ``errands.ERRANDS``.
@@ -31,44 +77,42 @@ class Errand:
 
     def __init__(self, name: str, arguments: dict[str, Any], on_event: Callable[[Event], None]) -> None:
         self.name, self._arguments, self._on_event = name, arguments, on_event
-        self._process: Any = None
+        self._alone: _Alone | None = None
         self._told = False
 
     def start(self) -> None:
         """Start the process."""
-        self._home = tempfile.TemporaryDirectory(prefix="mmgl-", ignore_cleanup_errors=True)
-        self._folder = Path(self._home.name)
-        arguments = {name: self._in_place(value) for name, value in self._arguments.items()}
-        request = self._folder / "request.json"
-        request.write_text(json.dumps({"errand": self.name, "arguments": arguments}), encoding="utf-8")
-        self._follower = Follower(self._folder / "events.jsonl")
-        command = [worker.command()[0], "-m", "MMGLLib.errands", str(request)]
-        self._process = start_alone(command, self._folder / LOG, worker.environment())
-        self._born = birth(self._process.pid)
+        home = _new_folder()
+        own = {k: v.replace(FOLDER, home.name) if isinstance(v, str) else v for k, v in self._arguments.items()}
+        request = Path(home.name) / "request.json"
+        request.write_text(json.dumps({"errand": self.name, "arguments": own}), encoding="utf-8")
+        self._alone = _Alone("MMGLLib.errands", str(request), log=LOG, events="events.jsonl", folder=home)
 
     def poll(self) -> bool:
         """Tell what is new, and return whether it has ended."""
-        ended = self._process.poll() is not None
-        for event in self._follower.read():
-            self._told |= event["event"] != "progress"
+        if self._alone is None:
+            return False
+        ended, events = self._alone.poll()
+        for event in events:
+            self._told |= event["event"] not in ON_THE_WAY
             self._on_event(event)
         if ended and not self._told:
             self._told = True
-            log = (self._folder / LOG).read_text(encoding="utf-8", errors="replace")
+            log = self._alone.log.read_text(encoding="utf-8", errors="replace")
             logging.info("MMGL: %s ended without a word\n%s", self.name, log)
             error = MMGLError("slicer.errand_died")
             self._on_event({"event": "failed", "key": error.key, "words": str(error)})
         return ended
 
     def close(self) -> None:
-        """End it, and remove its files."""
-        if self._process is not None:
-            if self._process.poll() is None:
-                end_tree(self._process.pid, self._born, own_group=True, at_once=True)
-            self._home.cleanup()
+        """End it."""
+        if self._alone is not None:
+            self._alone.close()
 
-    def _in_place(self, value: Any) -> Any:
-        return value.replace(FOLDER, str(self._folder)) if isinstance(value, str) else value
+
+def _new_folder() -> tempfile.TemporaryDirectory[str]:
+    """Return a folder that is gone when it is cleaned up."""
+    return tempfile.TemporaryDirectory(prefix="mmgl-", ignore_cleanup_errors=True)
 
 
 class Errands:

@@ -14,16 +14,21 @@ from pathlib import Path
 from typing import Any
 
 from mmgl.files import read_json
-from mmgl.study import Study, add_folder, label_questions
-from mmgl.study.cases import Use
-from mmgl.study.checks import Finding
+from mmgl.study import Image, Study, add_folder, label_questions
+from mmgl.study.checks import Finding, check, known_of
 from mmgl.study.folders import find_images, pair_labels
-from mmgl.study.statistics import statistics
+from MMGLLib.label_files import begun
 from MMGLLib.messages import MMGLError
 
 LABELS = re.compile(r"(labels?|segmentations?|masks?)(tr)?$", re.IGNORECASE)
 IMAGES = re.compile(r"(images?|scans?)(tr|ts)?$", re.IGNORECASE)
 """What people call the sub-folders with labels and with scans."""
+
+LEFT_OUT = (
+    *("scan.", "file.", "label.outside", "label.unreadable", "label.other_size"),
+    *("label.not_integers", "label.negative", "label.many_values", "label.coloured"),
+)
+"""How the keys of messages begin for which a scan of a folder is left out, so that the others can join."""
 
 SAMPLE = (5, 12)
 """Labelled and unlabelled hearts of the sample."""
@@ -32,21 +37,22 @@ Tell = Callable[..., None]
 
 
 def survey(tell: Tell, study: str) -> None:
-    """Look at each case, and tell what it is, what the checks find, and what the labels reach."""
+    """Look at each case, and tell which files are gone, what it is, what the checks find, and what the labels reach."""
     opened = Study.open(study)
-    findings = opened.check(lambda done, of: tell("progress", done=done, of=of))
+    files = {name: str(file) for name, file in missing_files(opened).items()}
+    tell("missing", files=files, begun=begun(opened.folder))
+    known = known_of(opened, lambda done, of: tell("progress", done=done, of=of))
     facts = {}
-    for case in opened.cases:
-        if case.use is not Use.LEAVE_OUT:
-            known = statistics(case, opened.structures, opened.folder / "statistics")
-            scan, label = known.scan, known.label
-            facts[case.name] = {
-                "size": list(scan.size) if scan else [],
-                "spacing": list(scan.spacing) if scan else [],
-                "modality": scan.modality if scan else "",
-                "voxels": dict(label.voxels) if label else {},
-                "slices": dict(label.slices) if label else {},
-            }
+    for name, found in known.items():
+        scan, label = found.scan, found.label
+        facts[name] = {
+            "size": list(scan.size) if scan else [],
+            "spacing": list(scan.spacing) if scan else [],
+            "modality": scan.modality if scan else "",
+            "voxels": dict(label.voxels) if label else {},
+            "slices": dict(label.slices) if label else {},
+        }
+    findings = check(opened, known=known)
     tell("surveyed", facts=facts, findings=[told(finding) for finding in findings])
 
 
@@ -62,10 +68,14 @@ def add(tell: Tell, study: str, folder: str, meanings: dict[str, str], into: str
                 images,
                 labels,
                 meanings=meanings or None,
+                left_out=LEFT_OUT,
                 on_skipped=lambda path, error: skipped.append(str(error)),
                 on_progress=lambda done, of: tell("progress", done=done, of=of),
             )
     except MMGLError as error:
+        if error.key == "scan.no_image_in_folder" and skipped:
+            tell("found", folder=into, count=0, skipped=skipped)
+            return
         if error.key not in ("label.unknown_structure", "label.unnamed_values"):
             raise
         questions = _questions(opened, Path(folder), meanings)
@@ -77,6 +87,15 @@ def add(tell: Tell, study: str, folder: str, meanings: dict[str, str], into: str
     draft.cases = tuple(case for case in draft.cases if case.name not in before)
     draft.save()
     tell("found", folder=into, count=len(draft.cases), skipped=skipped)
+
+
+def series(tell: Tell, study: str, path: str, series: str, case: str, patient: str, into: str) -> None:
+    """Tell one DICOM series as a case."""
+    opened = Study.open(study)
+    draft = Study(Path(into), opened.structures, (), opened.next_id)
+    draft.add_case(Image(Path(path), series), name=case, patient=patient or None)
+    draft.save()
+    tell("found", folder=into, count=1, skipped=[])
 
 
 def label(tell: Tell, study: str, case: str, path: str, meanings: dict[str, str]) -> None:
@@ -102,6 +121,22 @@ def sample(tell: Tell, study: str, into: str) -> None:
     draft.split_checks()
     draft.save()
     tell("found", folder=into, count=len(draft.cases), skipped=[])
+
+
+def missing_files(study: Study) -> dict[str, Path]:
+    """Return the first file that is not there, by the names of the cases that miss one."""
+    missing = {}
+    for case in study.cases:
+        paths = [image.path for image in case.images] + ([case.label.path] if case.label else [])
+        gone = next((path for path in paths if not path.exists()), None)
+        if gone is not None:
+            missing[case.name] = gone
+    return missing
+
+
+def _as_text(error: MMGLError) -> dict[str, str]:
+    """Return the parameters of a message, from which the panel knows what in it is a path."""
+    return {name: str(value) for name, value in error.parameters.items()}
 
 
 def told(finding: Finding) -> dict[str, Any]:
@@ -158,7 +193,13 @@ def _questions(study: Study, folder: Path, meanings: dict[str, str]) -> list[Fin
     return list(asked.values())
 
 
-ERRANDS: dict[str, Callable[..., None]] = {"survey": survey, "add": add, "label": label, "sample": sample}
+ERRANDS: dict[str, Callable[..., None]] = {
+    "survey": survey,
+    "add": add,
+    "series": series,
+    "label": label,
+    "sample": sample,
+}
 
 
 def main(request: Path) -> int:
@@ -174,11 +215,11 @@ def main(request: Path) -> int:
     try:
         ERRANDS[document["errand"]](tell, **document["arguments"])
     except MMGLError as error:
-        tell("failed", key=error.key, words=str(error))
+        tell("failed", key=error.key, words=str(error), parameters=_as_text(error))
         return 1
     except OSError as error:
         refused = MMGLError("file.unwritable", path=error.filename, reason=error.strerror or str(error))
-        tell("failed", key=refused.key, words=str(refused))
+        tell("failed", key=refused.key, words=str(refused), parameters=_as_text(refused))
         return 1
     return 0
 

@@ -119,6 +119,9 @@ WORDS: dict[str, str] = {
     ),
     "train.running": "{name} is being trained already. Wait until it is done, or stop it first.",
     "train.faults": "Something must be put right before training. See what is marked in the list above.",
+    "train.planes": (
+        "The slices of your scans are too thick to be learned in the planes you chose. Choose Automatic under Advanced."
+    ),
     "train.no_card": "No usable NVIDIA graphics card was found. Choose Automatic under Advanced.",
     "train.lost": (
         "Training stopped unexpectedly at {share}. What it had learned is kept. Go on with it, or use it as it is."

@@ -142,17 +142,6 @@ def put_case(study: Study, changed: Case) -> None:
     study.cases = tuple(changed if case.name == changed.name else case for case in study.cases)
 
 
-def missing_files(study: Study) -> dict[str, Path]:
-    """Return the first file that is not there, by the names of the cases that miss one."""
-    missing = {}
-    for case in study.cases:
-        paths = [image.path for image in case.images] + ([case.label.path] if case.label else [])
-        gone = next((path for path in paths if not path.exists()), None)
-        if gone is not None:
-            missing[case.name] = gone
-    return missing
-
-
 def move_files(study: Study, old: Path, new: Path) -> None:
     """Take, of all files that are missing below ``old``, those that are below ``new``."""
     for case in study.cases:

@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import slicer
 
-from mmgl.files import replacing
-from mmgl.imaging.conversion import image_of
 from mmgl.study import Image
 from mmgl.study.cases import clean_name
 from mmgl.study.splits import pseudonym
 from MMGLLib import nodes
+from MMGLLib.aside import RunWithAside
 from MMGLLib.case_nodes import CASE
 from MMGLLib.messages import MMGLError
+from MMGLLib.runs import Event
+from MMGLLib.training_cases import copied, write_scan
 
 
 class Source(NamedTuple):
@@ -63,24 +64,27 @@ def series() -> Iterator[Source]:
                     yield Source(words, clean_name(f"{who} {said[0] or 'series'}"), image=image, patient=who)
 
 
-def write_volume(volume: Any, folder: Path) -> Path:
-    """Write a volume of the scene into the folder of a study, as it is shown, and return the new file.
+class AddingVolume(RunWithAside):
+    """Writes a volume of the scene into the folder of a study, as it is shown. The event ``done`` has its ``file``.
 
-    Raises:
-        MMGLError: it is no scan, or there is a file of that name.
+    Args:
+        volume: the node; only read.
+        folder: of the study.
+        on_event: as for ``Run``. ``failed`` where it is no scan, or there is a file of that name.
     """
-    import SimpleITK as sitk
 
-    scan = nodes.scan_of(volume)
-    file = folder / "scans" / f"{clean_name(volume.GetName())}.nrrd"
-    if file.exists():
-        raise MMGLError("file.exists", path=file)
-    image = image_of(scan.array if len(scan.array) > 1 else scan.array[0], scan.grid)
-    if scan.modality:
-        image.SetMetaData("Modality", f"MET_MOD_{scan.modality}")
-    with replacing(file) as temporary:
-        sitk.WriteImage(image, str(temporary), useCompression=False)  # compressing takes ten times as long
-    return file
+    def __init__(self, volume: Any, folder: Path, on_event: Callable[[Event], None] | None = None) -> None:
+        super().__init__(on_event)
+        self.volume, self.folder = volume, folder
+
+    def work(self) -> Generator[None, None, Event]:
+        """Copy the voxels, and have them written."""
+        file = self.folder / "scans" / f"{clean_name(self.volume.GetName())}.nrrd"
+        if file.exists():
+            raise MMGLError("file.exists", path=file)
+        scan = yield from copied(nodes.scan_of(self.volume))
+        yield from self.aside(lambda: write_scan(file, scan))
+        return {"event": "done", "file": file}
 
 
 def segmentation_of(volume: Any) -> Any:

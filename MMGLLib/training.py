@@ -10,8 +10,9 @@ import time
 from pathlib import Path
 from typing import Any
 
-from mmgl.jobs import Job, Look
+from mmgl.jobs import Follower, Job, Look
 from mmgl.jobs.queue import Queue, Turn
+from mmgl.jobs.record import EVENTS
 from mmgl.messages import CATALOGUE
 from mmgl.study import Study
 from mmgl.study.trained import MODELS, RUNS, free_name
@@ -125,6 +126,7 @@ def start_training(
     device: str = "auto",
     name: str = "",
     again: str | Path = "",
+    planes: str = "",
     steps: int | None = None,
 ) -> Training:
     """Begin a training of a study in a process that outlives Slicer, and return it at once.
@@ -134,6 +136,8 @@ def start_training(
         budget: ``quick``, ``standard``, ``overnight``, or until when, such as ``07:00``.
         method, seed, device, name: as for ``mmgl train``.
         again: name or file of a model to start from; its method is used then.
+        planes: ``axial``, ``coronal`` or ``sagittal``, to learn from and to segment in slices of that plane only; not
+            for a training that starts from a model, which keeps its planes.
         steps: instead of a budget in time, for a training that can be repeated to the last digit.
 
     Raises:
@@ -145,7 +149,7 @@ def start_training(
     if not study.labelled:
         raise MMGLError("study.no_labels")
     name = name or free_name(study.folder)
-    asked = ["--again", str(again)] if again else ["--method", method]
+    asked = ["--again", str(again)] if again else ["--method", method, *(["--planes", planes] if planes else [])]
     asked += ["--seed", str(seed), "--device", device]
     asked += ["--time", budget] if steps is None else ["--steps", str(steps)]
     return _started(study.folder, name, asked)
@@ -177,6 +181,13 @@ def then_segment(training: Training, folder: Path, output: Path) -> Turn:
     model = training.study / MODELS / f"{training.name}.mmgl"
     arguments = ["segment", str(model), str(folder), "--output", str(output), "--record", str(record)]
     return queue.add(record, arguments, python=python)
+
+
+def segmented(turn: Turn) -> tuple[int, list[tuple[str, str]]]:
+    """Return how many scans of a queued folder were segmented, and which were left out, and why."""
+    events = [event for event in Follower(turn.folder / EVENTS).read() if event["event"] == "segmented"]
+    skipped = [(Path(str(event["scan"])).name, str(event["words"])) for event in events if "words" in event]
+    return len(events) - len(skipped), skipped
 
 
 def trainings(folder: Path) -> list[Training]:

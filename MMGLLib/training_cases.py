@@ -67,7 +67,7 @@ class AddingCase(Run):
             raise MMGLError("slicer.no_study", path=self.folder)
         study = Study.open(self.folder)
         name = self._case_name(study)
-        scan = yield from _copied(nodes.scan_of(self.volume))
+        scan = yield from copied(nodes.scan_of(self.volume))
         painted = yield from nodes.making_painted(self.node)
 
         def write() -> list[str]:
@@ -106,7 +106,7 @@ def _overlaps(label: Segmentation) -> list[str]:
     return [Finding("slicer.overlap", one).words for one in parameters]
 
 
-def _copied(scan: Scan) -> Making[Scan]:
+def copied(scan: Scan) -> Making[Scan]:
     """Return a scan with voxels of its own."""
     array = np.empty_like(scan.array, order="C")
     for slab in slabs(array.shape[1:]):
@@ -132,7 +132,7 @@ def _write(study: Study, name: str, scan: Scan, label: Segmentation, said: Mappi
         else:
             image_file = _free(study.folder / "scans", name, ".nrrd")
             written.append(image_file)
-            _write_scan(image_file, scan)
+            write_scan(image_file, scan)
             study.add_case(image_file, label=label_file, name=name, meanings=said)
         study.save()
     except BaseException:
@@ -147,7 +147,7 @@ def _free(folder: Path, name: str, suffix: str) -> Path:
     return next(path for stem in names if not (path := folder / f"{stem}{suffix}").exists())
 
 
-def _write_scan(path: Path, scan: Scan) -> None:
+def write_scan(path: Path, scan: Scan) -> None:
     """Write a scan, with what is known of its modality."""
     import SimpleITK as sitk
 

@@ -11,6 +11,7 @@ From the Python console, also without a main window:
 import sys
 from pathlib import Path
 
+import qt
 import slicer
 from slicer.i18n import tr as _
 from slicer.i18n import translate
@@ -37,6 +38,9 @@ class MMGLTrain(ScriptedLoadableModule):
         parent.title = _("MMGL Train")
         parent.categories = [translate("qSlicerAbstractCoreModule", "Segmentation")]
         parent.contributors = ["The MMGL authors"]
+        dark = slicer.app.palette().color(qt.QPalette.Window).lightness() < 128
+        if dark:  # Slicer finds the one for light by itself
+            parent.icon = qt.QIcon(self.resourcePath("Icons/MMGLTrainDark.svg"))
         parent.helpText = _(
             "Add your scans, paint your structures in a few of them, and click Train. The model then finds them in "
             "other scans, with MMGL Segment. Your files are only read, and nothing leaves this computer."
@@ -53,6 +57,7 @@ class MMGLTrainParameterNode:
     method: str
     seed: int
     device: str
+    planes: str
 
 
 class MMGLTrainWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
@@ -77,12 +82,14 @@ class MMGLTrainWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         self.addObserver(slicer.mrmlScene, slicer.mrmlScene.StartCloseEvent, self.onSceneStartClose)
         self.addObserver(slicer.mrmlScene, slicer.mrmlScene.EndCloseEvent, self.onSceneEndClose)
         self.addObserver(slicer.mrmlScene, slicer.mrmlScene.EndImportEvent, self.onSceneEndClose)
+        slicer.app.connect("aboutToQuit()", self.cleanup)
         self.panel.follow(self.logic.getParameterNode())
 
     def cleanup(self):
-        """Leave nothing behind: no process, no timer, no observer."""
+        """Leave nothing behind: no process, no timer, no observer; what is painted is kept, and a training goes on."""
         self.removeObservers()
         if self.panel is not None:
+            slicer.app.disconnect("aboutToQuit()", self.cleanup)
             self.panel.close()
             self.panel = None
 

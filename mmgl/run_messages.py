@@ -22,6 +22,10 @@ RUNS: dict[str, str] = {
     "progress.again": "Starting from what {model} has learned, with all cases that the study has now.",
     "progress.again_new": "New structures: {names}.",
     "progress.again_gone": "Structures that the study has no more: {names}.",
+    "plan.planes": (
+        "The scans cannot be learned in {asked} slices, as their voxels are long there; those that fit are: {planes}. "
+        "Choose one of them, or train without --planes."
+    ),
     # what follows the last step
     "progress.ending": "Looking at how good the model is",
     "progress.report": "The report is {file}, beside the model.",

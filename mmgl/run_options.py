@@ -47,6 +47,13 @@ def add_train(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> 
         "structures that the study has now",
     )
     begin.add_argument(
+        "--planes",
+        nargs="+",
+        choices=["axial", "coronal", "sagittal"],
+        default=[],
+        help="slices to learn from and to segment in (default all that fit the scans)",
+    )
+    begin.add_argument(
         "--resume",
         action="store_true",
         help="go on, as it was begun, with the interrupted training called --name, or with the latest",

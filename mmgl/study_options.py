@@ -6,6 +6,7 @@ import argparse
 from pathlib import Path
 
 from mmgl.layouts import LAYOUTS
+from mmgl.structures import Colour, parse_colour
 
 
 def add_study(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -74,6 +75,11 @@ def add_study(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> 
     rename.add_argument("name")
     rename.add_argument("new_name", metavar="NEW_NAME")
     rename.set_defaults(command="study_rename")
+    colour = actions.add_parser("colour", help="give a structure another colour")
+    colour.add_argument("study", type=Path, help="folder of the study")
+    colour.add_argument("name")
+    colour.add_argument("colour", type=_colour, metavar="COLOUR", help="such as '#d64949'")
+    colour.set_defaults(command="study_colour")
     check = actions.add_parser("check", help="look for what would spoil the training, and say how to put it right")
     check.add_argument("study", type=Path, help="folder of the study")
     check.set_defaults(command="study_check")
@@ -94,6 +100,14 @@ def add_study(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> 
     show = actions.add_parser("show", help="list structures and cases")
     show.add_argument("study", type=Path, help="folder of the study")
     show.set_defaults(command="study_show")
+
+
+def _colour(text: str) -> Colour:
+    """Return the colour written as ``#rrggbb``."""
+    try:
+        return parse_colour(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(f"{text} is not a colour such as #d64949") from error
 
 
 def _count(text: str) -> int:

@@ -1,4 +1,4 @@
-"""What a beginner never opens: the method and where to compute. The rest is a parameter of its own widget."""
+"""What a beginner never opens: the method, where to compute, and in which slices. The rest is bound to its widget."""
 
 from slicer.i18n import tr as _
 
@@ -8,7 +8,7 @@ USUAL = "mmgl"
 
 
 class Advanced:
-    """Keeps method and device with the scene.
+    """Keeps method, device and planes with the scene.
 
     Args:
         ui: the widgets of the panel.
@@ -24,6 +24,15 @@ class Advanced:
         devices = {"auto": _("Automatic"), "cpu": _("Processor"), "cuda": _("NVIDIA graphics card")}
         for value, text in devices.items():
             ui.deviceSelector.addItem(text, value)
+        planes = {
+            "": _("Automatic"),
+            "axial": _("Axial slices only"),
+            "coronal": _("Coronal slices only"),
+            "sagittal": _("Sagittal slices only"),
+        }
+        for value, text in planes.items():
+            ui.planesSelector.addItem(text, value)
+        ui.planesSelector.connect("currentIndexChanged(int)", self.onChoice)
         ui.methodSelector.connect("currentIndexChanged(int)", self.onChoice)
         ui.deviceSelector.connect("currentIndexChanged(int)", self.onChoice)
 
@@ -35,6 +44,7 @@ class Advanced:
         for selector, value in (
             (self._ui.methodSelector, parameters.method),
             (self._ui.deviceSelector, parameters.device),
+            (self._ui.planesSelector, parameters.planes),
         ):
             selector.setCurrentIndex(max(0, selector.findData(value)))
         self._parameters = parameters
@@ -44,3 +54,4 @@ class Advanced:
         if self._parameters is not None:
             self._parameters.method = self._ui.methodSelector.currentData
             self._parameters.device = self._ui.deviceSelector.currentData
+            self._parameters.planes = self._ui.planesSelector.currentData

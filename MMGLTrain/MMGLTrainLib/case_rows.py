@@ -15,7 +15,7 @@ def uses():
     return {Use.TRAIN.value: _("learn from"), Use.CHECK.value: _("check with"), Use.LEAVE_OUT.value: _("left out")}
 
 
-def row(case, facts, finding, missing):
+def row(case, facts, finding, missing, begun=False):
     """Return the texts of a case, a text for each column.
 
     Args:
@@ -23,14 +23,17 @@ def row(case, facts, finding, missing):
         facts: what is known of it (``errands.survey``), or nothing yet.
         finding: the gravest one about it, or None.
         missing: whether one of its files is not there.
+        begun: whether something is painted in it that is not done.
     """
-    state, step = _state(case, facts), ""
+    state, step = _("begun") if begun and not case.label else _state(case, facts), ""
     if missing:
         state, step = _("not found"), _("Find its folder")
     elif finding is not None:
         step = f"⚠ {finding['words'].rpartition('. ')[2] or finding['words']}"
     elif case.use is Use.LEAVE_OUT:
         step = ""
+    elif begun:
+        step = _("Go on painting")
     elif not case.label:
         step = _("Label it, if you like")
     size, spacing = facts.get("size", []), facts.get("spacing", [])

@@ -1,18 +1,14 @@
 """What lies on the desk while a study is open: the study, what is known of its cases, and work that is being done."""
 
+from pathlib import Path
+
 from mmgl.finding import Finding as Said
 from mmgl.study import Use
-from mmgl.study.checks import Choice, Finding, Severity
-from MMGLLib import open_study, sources, training_cases
+from mmgl.study.checks import Severity
+from MMGLLib import sources, training_cases
 from MMGLLib.errand import FOLDER, Errands
 from MMGLLib.messages import MMGLError
-
-IN_OUR_WORDS = {
-    "check.none_held_out": "slicer.none_held_out",
-    "check.unknown_segment": "slicer.unknown_segment",
-    "check.unnamed_value": "slicer.unnamed_value",
-}
-"""Findings whose words are meant for a terminal, and those that say it here."""
+from MMGLTrainLib.told import Told, as_finding, in_our_words, mark
 
 
 class Desk:
@@ -26,6 +22,7 @@ class Desk:
         findings: of the checks, as ``errands.told`` gives them.
         asked: what must be answered before the scans of a folder can be added.
         missing: the first file that is not there, by the names of the cases that miss one.
+        begun: the names of the cases of which something is painted that is not done.
         onChanged: called when something here is new.
         onFail: called with an ``MMGLError`` that is to be shown.
     """
@@ -38,7 +35,7 @@ class Desk:
     def forget(self):
         """End what is being done, and know nothing of any study."""
         self.errands.close()
-        self.facts, self.findings, self.asked, self.missing = {}, [], [], {}
+        self.facts, self.findings, self.asked, self.missing, self.begun = {}, [], [], {}, set()
         self.surveyed = False
         self._answers, self._waiting = {}, ""
 
@@ -70,7 +67,6 @@ class Desk:
 
     def survey(self):
         """Have all cases looked at."""
-        self.missing = open_study.missing_files(self.study)
         self.errands.ask("survey", self._heard, study=str(self.study.folder))
 
     def poll(self):
@@ -101,25 +97,27 @@ class Desk:
     def add_source(self, source):
         """Add one volume of the scene, with what is painted on it, or one DICOM series.
 
-        Returns the run that does it, where it takes longer: call its ``poll`` until it has ended.
+        Returns the run that does it, or None for a series: call its ``poll`` until it has ended.
 
         Raises:
             MMGLError: with words that say what to do.
         """
-        if source.image is not None:
-            self.opened.change(
-                lambda study: study.add_case(source.image, name=source.name, patient=source.patient or None)
-            )
-            return None
-        painted = sources.segmentation_of(source.volume)
-        if painted is not None:
-            self.opened.change(lambda study: None)  # says so where it must not be changed
+        self.opened.require_writable()
+        if source.image is None and (painted := sources.segmentation_of(source.volume)) is not None:
             return training_cases.AddingCase(painted, source.volume, self.study.folder)
         if any(case.name == source.name for case in self.study.cases):
             raise MMGLError("study.duplicate_case", case=source.name)
-        file = sources.write_volume(source.volume, self.study.folder)
-        self.opened.change(lambda study: study.add_case(file, name=source.name))
+        if source.image is None:
+            return sources.AddingVolume(source.volume, self.study.folder, lambda event: self._join(source, event))
+        image = {"path": str(source.image.path), "series": source.image.series, "patient": source.patient}
+        folder = str(self.study.folder)
+        self.errands.ask("series", self._heard, study=folder, case=source.name, into=FOLDER + "/found", **image)
         return None
+
+    def _join(self, source, event):
+        """Let a volume join the study that is a file now."""
+        if event["event"] == "done":
+            self.opened.change(lambda study: study.add_case(event["file"], name=source.name))
 
     def understand(self, case, path, meanings, onEvent):
         """Have a label understood that was just painted."""
@@ -141,7 +139,7 @@ class Desk:
             for other in self.findings
             if other is finding or (everywhere and other["key"] == finding["key"] and other["choices"])
         ]
-        asked = [_finding(other) for other in alike]
+        asked = [as_finding(other) for other in alike]
         self.findings = [other for other in self.findings if other not in alike]
         self.change(lambda study: [study.answer(one, value) for one in asked])
 
@@ -153,14 +151,14 @@ class Desk:
             return
 
         def how(study):
-            study.answered = (*study.answered, _mark(finding))
+            study.answered = (*study.answered, mark(finding))
 
         self.change(how)
 
     def open_findings(self):
         """Return what is to be shown, the gravest first."""
         skipped = set(self.study.answered) if self.study else set()
-        shown = [f for f in self.findings if f["severity"] != Severity.NOTE.value and _mark(f) not in skipped]
+        shown = [f for f in self.findings if f["severity"] != Severity.NOTE.value and mark(f) not in skipped]
         names = {case.name for case in self.study.cases} if self.study else set()
         return [
             *self.asked,
@@ -171,7 +169,7 @@ class Desk:
     @staticmethod
     def told(event):
         """Return the error that an errand told of."""
-        return Told(event["key"], event["words"])
+        return Told(event["key"], event["words"], event.get("parameters"))
 
     def _gone(self):
         """Return one finding for all files that are not where they were."""
@@ -197,7 +195,10 @@ class Desk:
         kind = event["event"]
         if kind == "progress":
             return  # the panel looks at it by itself, now and then
-        if kind == "surveyed":
+        if kind == "missing":
+            self.missing = {name: Path(file) for name, file in event["files"].items()}
+            self.begun = set(event["begun"])
+        elif kind == "surveyed":
             self.facts, self.findings, self.surveyed = (
                 event["facts"],
                 [in_our_words(f) for f in event["findings"]],
@@ -224,36 +225,3 @@ class Desk:
         except MMGLError as error:
             self.onFail(error)
         self.survey()
-
-
-class Told(MMGLError):
-    """What an errand said in words."""
-
-    def __init__(self, key, words):
-        Exception.__init__(self, words)
-        self.key, self.parameters = key, {}
-
-
-def in_our_words(finding):
-    """Return a finding with words for this panel."""
-    key = IN_OUR_WORDS.get(finding["key"])
-    return {**finding, "words": Said(key, finding["parameters"]).words} if key else finding
-
-
-def _mark(finding):
-    """Return what stands in the study for a finding that was left be."""
-    return f"{finding['key']} {finding['case']} {finding['words']}"[:1000] if finding["case"] else finding["key"]
-
-
-def _finding(told):
-    """Return the finding that an errand told, as the study takes it."""
-    choices = tuple(Choice(value, words) for value, words in told["choices"])
-    return Finding(
-        told["key"],
-        {**told["parameters"]},
-        severity=Severity(told["severity"]),
-        case=told["case"],
-        choices=choices,
-        default=told["default"],
-        structures=tuple(told["structures"]),
-    )

@@ -5,8 +5,12 @@ from slicer.i18n import tr as _
 
 from MMGLLib import case_nodes
 from MMGLLib.messages import MMGLError
+from MMGLLib.opening_case import OpeningCase
+from MMGLLib.taking_draft import TakingDraft
 from MMGLTrainLib.answers import Question
-from MMGLTrainLib.desk import in_our_words
+from MMGLTrainLib.going import Going
+from MMGLTrainLib.keeping import Keeping
+from MMGLTrainLib.structures import Structures
 from MMGLTrainLib.suggesting import Suggesting
 
 
@@ -27,10 +31,10 @@ class LabelsSection:
         self.form, self.logic, self.desk = form, logic, logic.desk
         self.ui = slicer.util.childWidgetVariables(form)
         self.shown = self._editor = None
-        self._pending = None  # the case whose label waits for answers: name, file, answers, questions left
-        self._said = ""
+        self._going, self.keeping = Going(), Keeping(self.desk, self.onKept)
         self._question = Question(self.ui.questionLabel, self.ui.answerFrame, self.ui.sameBox, self.onAnswer)
         self.suggesting = Suggesting(self.ui, logic, self.open_case)
+        self.structures = Structures(self.ui, self.desk)
         for widget in (self.ui.segmentEditor, self.ui.draftSelector):
             widget.setMRMLScene(slicer.mrmlScene)
         self.ui.nextButton.connect("clicked()", self.onNext)
@@ -42,9 +46,11 @@ class LabelsSection:
     def follow(self, study):
         """Show how far the labels of a study are, or nothing."""
         if study is None:
-            self._pending, self._said = None, ""
             self.let_go()
+            self.keeping.forget()
+        self.keeping.follow(study)
         self.suggesting.follow(study)
+        self.structures.follow(study)
         self._show()
 
     def next_step(self):
@@ -52,7 +58,7 @@ class LabelsSection:
         study = self.desk.study
         if study is None or not study.cases:
             return ""
-        if (self._pending is not None and self._pending["left"]) or self._asked():
+        if self.keeping.question is not None or self._asked():
             return _("Answer the question under the editor.")
         if self.open_now and self.shown.state == "draft":
             return _("Look at the draft, correct it, and accept it.")
@@ -62,10 +68,15 @@ class LabelsSection:
             return _("Double-click a scan, and paint your structures in it.")
         return ""
 
+    def poll(self):
+        """Keep what is painted now and then, so that it is there whatever becomes of Slicer."""
+        self.keeping.poll(self.shown)
+
     def close(self):
         """Let go of the case; what is painted stays in the scene."""
         self.suggesting.close()
         self.let_go()
+        self.keeping.finish()
         self.ui.segmentEditor.setActiveEffect(None)
         self.ui.segmentEditor.removeViewObservations()
 
@@ -74,8 +85,17 @@ class LabelsSection:
         """Whether a case is open."""
         return self.shown is not None and self.shown.there
 
+    @property
+    def busy(self):
+        """What is being done here, in words, or nothing."""
+        if isinstance(self._going.run, OpeningCase):
+            return _("Loading {case}").format(case=self._going.run.case.name)
+        return _("Copying the draft") if self._going.run is not None else self.keeping.busy
+
     def let_go(self):
-        """Let go of the nodes of the case."""
+        """Let go of the nodes of the case, and keep in the study what is painted and not done."""
+        self._going.close()
+        self.keeping.leave(self.shown)
         self.shown = self._editor = None
         self.ui.segmentEditor.setSegmentationNode(None)
         self._show()
@@ -83,123 +103,107 @@ class LabelsSection:
     def open_case(self, name):
         """Show a case in the slice views and in the editor; the case before stays in the scene until it is done."""
         study = self.desk.study
-        try:
-            shown = case_nodes.show_case(study, study.case(name))
-        except MMGLError as error:
-            self.desk.onFail(error)
+        self._going.start(OpeningCase(study, study.case(name), self.onOpened))
+        self._show()
+
+    def onOpened(self, event):
+        """Take over the nodes of a case, or say why there are none."""
+        if event["event"] == "failed":
+            self.desk.onFail(event["error"])
             return
-        before, self.shown = self.shown, shown
-        if before is not None and before.name != name and before.there and before.state == "done":
-            before.remove()  # its label is kept in the study
-        case_nodes.show_alone(shown)
+        before, self.shown = self.shown, event["shown"]
+        self.keeping.opened(self.shown, event["new"])
+        if before is not None and before.name != self.shown.name and before.there:
+            if before.state == "done" and self.keeping.is_kept(before):
+                before.remove()  # its label is kept in the study
+            else:
+                self.keeping.keep(before)
+        case_nodes.show_alone(self.shown)
         if self._editor is None or self._editor.GetScene() is not slicer.mrmlScene:
             editor = slicer.vtkMRMLSegmentEditorNode()
             editor.SetSingletonTag("MMGLTrain")
             self._editor = slicer.mrmlScene.AddNode(editor)
             self.ui.segmentEditor.setMRMLSegmentEditorNode(self._editor)
-        self.ui.segmentEditor.setSegmentationNode(shown.segmentation)
-        self.ui.segmentEditor.setSourceVolumeNode(shown.volume)
-        self._said = ""
+        self.ui.segmentEditor.setSegmentationNode(self.shown.segmentation)
+        self.ui.segmentEditor.setSourceVolumeNode(self.shown.volume)
+        self.keeping.said = ""
         self._show()
+        self._tell()
 
     def onNext(self):
         """Open the next case without a label, after the one that is open."""
         name = self.next_name()
         if name:
             self.open_case(name)
-            self.onChanged()
+            self._tell()
 
     def next_name(self):
         """Return the case to label next: the first suggested one, else the next one in the list."""
         study = self.desk.study
-        waiting = [case.name for case in study.unlabelled if case.name not in self.desk.missing] if study else []
         now = self.shown.name if self.open_now else ""
-        if self._pending is not None:
-            waiting = [name for name in waiting if name != self._pending["case"]]
-        suggested = [name for name in self.suggesting.names if name in waiting and name != now]
+        passed = {*self.desk.missing, self.keeping.case, now}
+        waiting = [case.name for case in study.unlabelled if case.name not in passed] if study else []
+        suggested = [name for name in self.suggesting.names if name in waiting]
         names = [case.name for case in study.cases] if study else []
         later = [name for name in waiting if now in names and names.index(name) > names.index(now)]
-        others = [name for name in waiting if name != now]
-        return next(iter([*suggested, *later, *others]), "")
+        return next(iter([*suggested, *later, *waiting]), "")
 
     def onDraft(self):
         """Begin with a copy of another segmentation, or accept the one that was begun with."""
-        try:
-            if self.shown.state == "draft":
-                self.shown.accept()
-            else:
-                source = self.ui.draftSelector.currentNode()
-                if source is None:
-                    raise MMGLError("slicer.no_draft")
-                case_nodes.use_draft(self.shown, source, self.desk.study.structures)
-                source.SetDisplayVisibility(False)
-                self.ui.draftSelector.setCurrentNode(None)
-        except MMGLError as error:
-            self.desk.onFail(error)
+        if self.shown.state == "draft":
+            self.shown.accept()
+        elif (source := self.ui.draftSelector.currentNode()) is None:
+            self.desk.onFail(MMGLError("slicer.no_draft"))
+        else:
+            self._going.start(TakingDraft(self.shown, source, self.desk.study.structures, self.onDrafted))
+            source.SetDisplayVisibility(False)
+            self.ui.draftSelector.setCurrentNode(None)
         self._show()
-        self.onChanged()
+        self._tell()
+
+    def onDrafted(self, event):
+        """Show the draft, or say why there is none."""
+        if event["event"] == "failed":
+            self.desk.onFail(event["error"])
+        self._show()
+        self._tell()
 
     def onDone(self):
         """Save what is painted, and have it understood."""
-        folder = self.desk.opened.folder
-        path = folder / "labels" / "new" / f"{self.shown.name}.seg.nrrd"
         try:
             self.desk.opened.require_writable()  # a folder that went away must not be made anew
-            self._said = case_nodes.write_label(self.shown, path)
         except MMGLError as error:
             self.desk.onFail(error)
             return
-        self.shown.done()
-        self._pending = {"case": self.shown.name, "path": path, "answers": {}, "left": []}
-        self._understand()
+        self.keeping.done(self.shown)
         self._show()
-        self.onChanged()
+        self._tell()
 
     def onAnswer(self, value, everywhere):
         """Take an answer: what a segment is, or how far a label reaches."""
-        if self._pending is not None and self._pending["left"]:
-            question = self._pending["left"].pop(0)
-            self._pending["answers"][question["parameters"]["name"]] = value
-            if not self._pending["left"]:
-                self._understand()
+        if self.keeping.question is not None:
+            self.keeping.answer(value)
         else:
             self.desk.answer(self._asked(), value, everywhere)
         self._show()
-        self.onChanged()
+        self._tell()
 
-    def onEvent(self, event):
-        """Take over what a label means."""
-        kind, pending = event["event"], self._pending
-        if pending is None:
-            return
-        if kind == "asked":
-            pending["left"] = [in_our_words(question) for question in event["questions"]]
-        elif kind == "understood":
-            self._pending = None
-            kept = pending["path"].parents[1] / pending["path"].name
-            try:
-                pending["path"].replace(kept)
-                self.desk.opened.set_label(pending["case"], kept, event["meanings"], event["structures"])
-            except MMGLError as error:
-                self.desk.onFail(error)
-            self.desk.survey()
-        elif kind == "failed":
-            self._pending = None
-            self.desk.onFail(self.desk.told(event))
+    def onKept(self):
+        """Show what became of a label."""
         self._show()
-        self.onChanged()
-
-    def _understand(self):
-        pending = self._pending
-        self.desk.understand(pending["case"], pending["path"], pending["answers"], self.onEvent)
+        self._tell()
 
     def _asked(self):
         """Return the first open question of the checks about a label that was made here, or None."""
         name = self.shown.name if self.open_now else ""
         return next((f for f in self.desk.open_findings() if f["choices"] and f["case"] == name and name), None)
 
+    def _tell(self):
+        if self.onChanged is not None:
+            self.onChanged()
+
     def _show(self):
-        study, here = self.desk.study, self.open_now
+        study, here, going = self.desk.study, self.open_now, self._going.run is not None
         self.ui.editorFrame.visible, self.ui.hintLabel.visible = here, not here
         words = {
             "new": _("not begun"),
@@ -216,13 +220,18 @@ class LabelsSection:
         draft = state == "draft"
         self.ui.draftButton.text = _("Accept the draft") if draft else _("Use as draft")
         self.ui.draftButton.visible = draft or self.ui.draftSelector.currentNode() is not None
+        self.ui.draftButton.enabled = not going
         self.ui.draftSelector.visible = not draft
-        self.ui.doneButton.enabled = here and not draft and self.desk.writable and self._pending is None
+        self.ui.doneButton.enabled = here and not draft and self.desk.writable and not (going or self.keeping.case)
         reason = _("Accept the draft first, or erase what is wrong in it.") if draft else ""
         self.ui.doneButton.toolTip = reason or _("Saves what is painted in the study.")
-        self.ui.chipLabel.visible, self.ui.chipLabel.text = bool(self._said) and here, self._said
-        left = self._pending["left"] if self._pending is not None else []
-        question = left[0] if left else self._asked() if study else None
+        said = self.keeping.said
+        self.ui.chipLabel.visible, self.ui.chipLabel.text = bool(said) and here, said
+        self._show_question()
+
+    def _show_question(self):
+        mine = self.keeping.question
+        question = mine or (self._asked() if self.desk.study is not None else None)
         alike = [f for f in self.desk.findings if question and f["key"] == question["key"]]
-        self._question.ask(question, several=not left and len(alike) > 1)
+        self._question.ask(question, several=mine is None and len(alike) > 1)
         self.ui.questionFrame.visible = question is not None

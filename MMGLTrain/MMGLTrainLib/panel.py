@@ -6,6 +6,7 @@ import qt
 import slicer
 from slicer.i18n import tr as _
 
+from MMGLLib import setup
 from MMGLLib.message import Message
 from MMGLLib.messages import MMGLError
 from MMGLTrainLib.advanced import Advanced
@@ -45,6 +46,10 @@ class Panel:
         self._timer.setInterval(POLL)
         self._timer.connect("timeout()", self.onTimeout)
         self.show()
+        try:
+            setup.require_slicer()
+        except MMGLError as error:
+            self.message.fail(error)
 
     def follow(self, parameters):
         """Show the settings of a scene, or of none while it is closed; the study stays open."""
@@ -76,6 +81,7 @@ class Panel:
     def open(self, how):
         """Open or make a study; what goes wrong is shown, and then the answer is False."""
         self.message.say("")
+        self.sections["labels"].let_go()
         self.desk.forget()
         try:
             study = how()
@@ -125,12 +131,14 @@ class Panel:
     def onTimeout(self):
         """Look at what is being done."""
         self.desk.poll()
+        self.sections["labels"].poll()
         self._show_line()
         self._hand_over()
 
     def onAnother(self):
         """Leave this study."""
         self._timer.stop()
+        self.sections["labels"].let_go()
         self.desk.forget()
         self.logic.closeStudy()
         if self.parameters is not None:
@@ -199,16 +207,17 @@ class Panel:
         elif locked:
             self.ui.noticeLabel.text = str(MMGLError("slicer.read_only", study=opened.folder.name))
         self.ui.noticeButton.text = _("Find folder…") if gone else _("Look again")
-        self.ui.busyFrame.visible = bool(errands.busy)
-        done, of = errands.progress
+        labels = self.sections["labels"].busy
+        self.ui.busyFrame.visible = bool(labels or errands.busy)
+        done, of = (0, 0) if labels else errands.progress
         counted = _("{what}, {done} of {of}") if of else "{what}"
-        self.ui.busyLabel.text = counted.format(what=_doing(errands.busy), done=done, of=of)
+        self.ui.busyLabel.text = counted.format(what=labels or _doing(errands.busy), done=done, of=of)
         self.ui.busyBar.maximum, self.ui.busyBar.value = of, done
         if opened is None:
             self.ui.statusLabel.text = _("Try the sample, or start your own study.")
         elif gone or locked:
             self.ui.statusLabel.text = _("Look around; nothing can be changed now.")
-        elif errands.busy in ("add", "sample"):
+        elif errands.busy in ("add", "series", "sample"):
             self.ui.statusLabel.text = _("Wait a moment, or keep working in Slicer.")
         elif self.sections["train"].busy and self.ui.labelsSection.collapsed:
             self.ui.statusLabel.text = self.sections["train"].next_step()
@@ -220,6 +229,7 @@ def _doing(errand):
     """Return what an errand does, in words."""
     words = {
         "add": _("Finding the scans"),
+        "series": _("Looking at the DICOM series"),
         "sample": _("Making the sample hearts"),
         "survey": _("Looking at your scans"),
         "label": _("Keeping the label"),

@@ -5,8 +5,13 @@ from pathlib import Path
 
 from slicer.i18n import tr as _
 
+from MMGLLib.training import segmented
+
 SECONDS = 2.0
 """Between two looks at the queue."""
+
+MOST = 5
+"""Scans that were left out of which it is said why; the table of the results has all."""
 
 
 class Queued:
@@ -49,7 +54,10 @@ def _words(turn):
         facts = {"folder": folder.name, "done": look.status.get("done", 0), "of": look.status.get("of", "…")}
         return _("Segmenting {folder}: {done} of {of}").format(**facts)
     if look.state == "finished":
-        return _("{folder} is segmented. The results are in {output}").format(folder=folder.name, output=output)
+        done, skipped = segmented(turn)
+        words = _("{folder} is segmented: {done} done, {skipped} left out. The results are in {output}")
+        said = words.format(folder=folder.name, done=done, skipped=len(skipped), output=output)
+        return "\n".join([said, *(_("{scan}: {words}").format(scan=scan, words=why) for scan, why in skipped[:MOST])])
     if look.state == "stopped":
         return _("{folder} was not segmented, as the training was stopped.").format(folder=folder.name)
     return _("{folder} was not segmented: {words}").format(folder=folder.name, words=look.words)

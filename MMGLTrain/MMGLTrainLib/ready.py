@@ -12,7 +12,7 @@ from mmgl.messages import CATALOGUE
 from mmgl.study.trained import model_files
 from mmgl.wording import fill
 from MMGLLib import chosen_model, study_models, times
-from MMGLLib.asking import Asking
+from MMGLLib.errand import Asking
 from MMGLLib.messages import MMGLError
 
 PER_SCAN = "MMGL/SecondsPerScan"

@@ -63,7 +63,8 @@ class ScansSection:
         rows = {}
         for case in study.cases if study else ():
             missing = case.name in self.desk.missing
-            rows[case.name] = row(case, self.desk.facts.get(case.name, {}), by_case.get(case.name), missing)
+            facts, begun = self.desk.facts.get(case.name, {}), case.name in self.desk.begun
+            rows[case.name] = row(case, facts, by_case.get(case.name), missing, begun)
         self.table.show(rows)
         self.findings.show(findings)
         for widget in (self.ui.filterEdit, self.ui.caseTable, self.ui.useSelector, self.ui.labelButton):

@@ -6,9 +6,9 @@ import qt
 import slicer
 from slicer.i18n import tr as _
 
-from mmgl.messages import CATALOGUE
 from MMGLLib import setup, training
 from MMGLLib.messages import MMGLError
+from MMGLTrainLib.installing import Installing
 from MMGLTrainLib.live_view import LiveView
 from MMGLTrainLib.notice import Notice
 from MMGLTrainLib.queued import Queued
@@ -41,6 +41,7 @@ class TrainSection:
         self._seen_working = False
         self.ready, self.live = Ready(self.ui), LiveView(self.ui)
         self.queued, self.notice = Queued(self.ui), Notice(self.ui)
+        self.installing = Installing(form, self.notice, self.onInstalled)
         self._timer = qt.QTimer()
         self._timer.setInterval(POLL)
         self._timer.connect("timeout()", self.onTimeout)
@@ -57,6 +58,7 @@ class TrainSection:
         if another:
             self.notice.say("")
             self.training = None
+            self.installing.offer_to_go_on()
             found = training.trainings(study.folder)[-1:] if study is not None else []
             if found:
                 self._watch(found[0])
@@ -108,6 +110,7 @@ class TrainSection:
                 method=chosen.method or "mmgl",
                 seed=chosen.seed,
                 device=chosen.device or "auto",
+                planes=chosen.planes,
                 again=self.ready.again,
             )
         )
@@ -141,19 +144,11 @@ class TrainSection:
         if self.onShow is not None:
             self.onShow(case)
 
-    def onInstall(self):
-        """Install what is missing; the click was the answer to the only question."""
-        self.notice.say("")
-        setup.install()
-        if setup.missing():
-            self.notice.fail(CATALOGUE["slicer.no_torch"], "", (_("Install"), self.onInstall))
+    def onInstalled(self):
+        """Look again at what this computer can train with."""
         self.ready.ask_machine()
         self._timer.start()
-
-    def onRepair(self):
-        """Install torch anew."""
-        setup.repair()
-        self.notice.say(_("PyTorch was installed again. Restart Slicer, then train."))
+        self._show_state()
 
     def onTimeout(self):
         """Look at what goes on; stop looking when nothing does."""
@@ -183,8 +178,10 @@ class TrainSection:
                 desk.opened.require_writable()
             self._watch(start())
         except MMGLError as error:
-            actions = [(_("Install"), self.onInstall)] if error.key == "slicer.no_torch" else []
-            self.notice.fail(str(error), "", *actions)
+            if error.key == "slicer.no_torch":
+                self.installing.fail(error)
+            else:
+                self.notice.fail(str(error), "")
             return
         self.queued.follow(self.training)
         self.live.follow(self.training, self.study)
@@ -214,9 +211,9 @@ class TrainSection:
         """Return the buttons that fit the end of the training."""
         look, go_on = self.training.look, (_("Continue"), self.onContinue)
         if look.key == "slicer.no_torch":
-            return [(_("Install"), self.onInstall)]
+            return [(_("Install"), self.installing.onInstall)]
         if look.key == "slicer.broken_torch":
-            return [(_("Repair"), self.onRepair)]
+            return [(_("Repair"), self.installing.onRepair)]
         if not self.training.resumable:
             return []
         if look.key == "device.lost":
@@ -245,5 +242,5 @@ class TrainSection:
         else:
             hindrance = self.ready.hindrance if self.study is not None else ""
             ui.trainButton.text = _("Train")
-            ui.trainButton.enabled = self.study is not None and not hindrance
+            ui.trainButton.enabled = self.study is not None and not hindrance and not self.installing.busy
             ui.trainButton.toolTip = hindrance or _("Begins at once, in the background.")

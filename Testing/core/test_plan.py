@@ -45,6 +45,19 @@ def test_thick_slices_are_learned_from_in_their_own_plane_only(spacing, plane):
     assert plan.size_on_grid(size, spacing)[spacing.index(max(spacing))] == 10
 
 
+def test_planes_that_are_asked_for_are_kept_where_they_fit():
+    cube, thick = facts((35, 50, 36), (1.0, 1.0, 1.0)), facts((10, 200, 200), (8.0, 1.4, 1.4))
+    whole = make_plan([cube], free_memory=GIGABYTE, on_gpu=False)
+    plan = make_plan([cube], free_memory=GIGABYTE, on_gpu=False, planes=["sagittal", "axial"])
+    assert plan.planes == ("axial", "sagittal")
+    assert replace(plan, planes=whole.planes) == whole
+    for scan in (thick, facts((1, 300, 200), (1.0, 0.9, 0.9), "picture")):
+        assert make_plan([scan], free_memory=GIGABYTE, on_gpu=False, planes=["axial"]).planes == ("axial",)
+        with pytest.raises(MMGLError, match="that fit are: axial") as raised:
+            make_plan([scan], free_memory=GIGABYTE, on_gpu=False, planes=["coronal"])
+        assert raised.value.key == "plan.planes"
+
+
 def test_one_slice_is_its_own_plane():
     assert plan_of(facts((1, 300, 200), (1.0, 0.9, 0.9))).planes == ("axial",)
 

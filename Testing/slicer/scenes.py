@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from pathlib import Path
+
 import numpy as np
+import SimpleITK as sitk
 import slicer
 import vtk
 
@@ -75,3 +79,29 @@ def _matrix(array):
         for j in range(4):
             matrix.SetElement(i, j, float(array[i][j]))
     return matrix
+
+
+def write_series(folder: Path, heights: Sequence[float], series: str = "1.2.5") -> Path:
+    """Write an MR series of DICOM files, a slice at each height in mm, and return its folder."""
+    folder.mkdir(parents=True)
+    writer = sitk.ImageFileWriter()
+    writer.KeepOriginalImageUIDOn()
+    for number, z in enumerate(heights, start=1):
+        image = sitk.GetImageFromArray(np.arange(64, dtype=np.int16).reshape(1, 8, 8) * number)
+        image.SetOrigin((0.0, 0.0, z))
+        tags = {
+            "0008|0016": "1.2.840.10008.5.1.4.1.1.4",
+            "0008|0018": f"{series}.{number}",
+            "0008|0060": "MR",
+            "0018|0050": "2",
+            "0020|000d": "1.2.4",
+            "0020|000e": series,
+            "0020|0013": str(number),
+            "0020|0032": f"0\\0\\{z}",
+            "0020|0037": "1\\0\\0\\0\\1\\0",
+        }
+        for tag, value in tags.items():
+            image.SetMetaData(tag, value)
+        writer.SetFileName(str(folder / f"{number}.dcm"))
+        writer.Execute(image)
+    return folder

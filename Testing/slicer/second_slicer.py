@@ -27,8 +27,8 @@ panel.open(lambda: widget.logic.openStudy(study))
 
 
 def settle():
-    """Let errands end and rows be filled."""
-    while panel.desk.errands.busy or panel.sections["scans"].table.filling:
+    """Let errands end, rows be filled, and cases be loaded and saved."""
+    while panel.sections["labels"].busy or panel.desk.errands.busy or panel.sections["scans"].table.filling:
         slicer.app.processEvents()
         time.sleep(0.01)
 
@@ -36,6 +36,7 @@ def settle():
 settle()
 panel.sections["train"].ui.trainButton.click()
 panel.onLabel("scan 4")
+settle()
 shown = panel.sections["labels"].shown
 mask = np.zeros(slicer.util.arrayFromVolume(shown.volume).shape, np.uint8)
 mask[2:5, 3:9, 3:9] = 1
@@ -44,6 +45,7 @@ slicer.util.updateSegmentBinaryLabelmapFromArray(mask, shown.segmentation, segme
 panel.sections["labels"].ui.doneButton.click()
 settle()
 panel.onLabel("scan 5")
+settle()
 Path(trainer).with_name("second.txt").write_text("it paints", encoding="utf-8")
 while True:
     slicer.app.processEvents()

@@ -30,7 +30,7 @@ class ErrandTest(TrainingTest):
     def test_one_that_is_killed_is_told_and_the_next_begins(self):
         self.errands.ask("survey", self.heard.append, study=str(self.study.folder))
         self.errands.ask("label", self.heard.append, study=str(self.folder / "none"), case="", path="", meanings={})
-        self.errands._row[0]._process.kill()
+        self.errands._row[0]._alone._process.kill()
         self.ended()
         self.assertEqual(
             [e["key"] for e in self.heard if e["event"] == "failed"], ["slicer.errand_died", "study.missing"]

@@ -26,6 +26,7 @@ class LabelsTest(PanelTest):
         self.scans.table.choose(name)
         table = self.scans.ui.caseTable
         table.itemDoubleClicked.emit(table.currentItem(), 0)
+        self.settle()
 
     def done(self):
         """Click Done, and wait until the label was understood."""
@@ -81,7 +82,7 @@ class PaintTest(LabelsTest):
         self.assertEqual(list((self.study.folder / "labels" / "new").iterdir()), [])
 
     def test_nothing_painted_is_told(self):
-        self.labels.ui.doneButton.click()
+        self.done()
         self.assertIn("has no painted segment", self.said())
         self.assertIsNone(self.label())
 
@@ -91,6 +92,7 @@ class PaintTest(LabelsTest):
         mine = volume_of(name="Mine")
         layout = slicer.mrmlScene.GetFirstNodeByClass("vtkMRMLLayoutNode")
         self.labels.ui.nextButton.click()
+        self.settle()
         self.assertEqual(self.labels.shown.name, "scan 5")
         self.assertTrue(before.there)
         self.assertFalse(before.segmentation.GetDisplayVisibility())
@@ -116,7 +118,7 @@ class PaintTest(LabelsTest):
         from mmgl.imaging import segmentation_files
 
         with mock.patch.object(segmentation_files.sitk, "WriteImage", side_effect=RuntimeError("no space")):
-            self.labels.ui.doneButton.click()
+            self.done()
         self.assertIn("cannot be written", self.said())
         self.assertIsNone(self.label())
         self.done()
@@ -185,6 +187,62 @@ class QuestionsTest(LabelsTest):
             self.assertEqual(self.label(name).extents[left].value, "slices")
 
 
+class StructuresTest(LabelsTest):
+    """The study's list owns the structures: what they are called and how they look can change at any time."""
+
+    def row(self):
+        """Return the first structure in the list."""
+        return self.labels.ui.structureList.item(0)
+
+    def segment(self):
+        return self.labels.shown.segmentation.GetSegmentation().GetSegment("Segment_1")
+
+    def test_another_name_leaves_every_label_as_it_is(self):
+        label = self.label("scan 0")
+        before = label.path.read_bytes()
+        self.row().setText("LV cavity ☤")
+        self.settle()
+        study = Study.open(self.study.folder)
+        self.assertEqual([(s.id, s.name) for s in study.structures], [(1, "LV cavity ☤"), (2, "Myocard (ä/ß)")])
+        self.assertEqual(self.segment().GetName(), "LV cavity ☤")
+        self.assertEqual((study.case("scan 0").label, label.path.read_bytes()), (label, before))
+        self.assertEqual(int((study.read_labelmap(study.case("scan 0")) == 1).sum()), 4 * 8 * 9)
+        self.paint("LV cavity ☤", BOX)
+        self.done()
+        self.assertNotIn("LV cavity", self.question())
+        self.assertIn(1, self.label().meanings.values())
+        self.row().setText("Left ventricle")
+        self.assertEqual(self.segment().GetName(), "Left ventricle")  # undone by doing it again
+
+    def test_a_name_that_another_one_has_or_none_is_refused(self):
+        for name, said in (("Myocard (ä/ß)", "Myocard (ä/ß)"), ("  ", "Myocard (ä/ß)")):
+            self.row().setText(name)
+            self.assertIn(said, self.said())
+            self.assertEqual(self.row().text(), "Left ventricle")
+        self.assertEqual(Study.open(self.study.folder).structures[0].name, "Left ventricle")
+
+    def test_another_colour(self):
+        import qt
+        from bench import popups
+
+        self.assertFalse(self.labels.ui.colourButton.enabled)
+        self.labels.ui.structureList.setCurrentRow(0)
+        for chosen, kept in ((qt.QColor(1, 2, 3), (1, 2, 3)), (qt.QColor(), (1, 2, 3))):  # the second one is Cancel
+            popups.answers.append(chosen)
+            self.labels.ui.colourButton.click()
+            self.assertEqual(Study.open(self.study.folder).structures[0].colour, kept)
+        self.assertEqual([round(255 * part) for part in self.segment().GetColor()], [1, 2, 3])
+
+    def test_a_study_that_may_not_be_changed(self):
+        self.desk.opened.read_only = True
+        self.panel.show()
+        self.labels.ui.structureList.setCurrentRow(0)
+        self.assertFalse(self.labels.ui.colourButton.enabled)
+        self.row().setText("Mine")
+        self.assertEqual(self.row().text(), "Left ventricle")
+        self.assertEqual(Study.open(self.study.folder).structures[0].name, "Left ventricle")
+
+
 class DraftTest(LabelsTest):
     def test_a_draft_counts_only_once_it_is_accepted(self):
         from MMGLLib import results
@@ -195,6 +253,7 @@ class DraftTest(LabelsTest):
         source = results.new_segmentation(shown.volume, labelmap, self.desk.study.structures, "TotalSegmentator")
         self.labels.ui.draftSelector.setCurrentNode(source)
         self.labels.ui.draftButton.click()
+        self.settle()
         self.assertEqual(shown.state, "draft")
         self.assertIn("a draft", self.labels.ui.caseLabel.text)
         self.assertFalse(self.labels.ui.doneButton.enabled)
@@ -240,4 +299,5 @@ class SuggestTest(LabelsTest):
         self.assertEqual(self.labels.suggesting.names, ["scan 5", "scan 4"])
         self.assertIn("looks unlike", self.labels.ui.suggestionList.item(0).text())
         self.labels.ui.nextButton.click()
+        self.settle()
         self.assertEqual(self.labels.shown.name, "scan 5")

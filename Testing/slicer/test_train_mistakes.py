@@ -16,6 +16,7 @@ from mmgl.study import Study
 
 LIB, MODULE, FORM = "MMGLTrain/MMGLTrainLib/", "MMGLTrain/MMGLTrain.py", "MMGLTrain/Resources/UI/"
 PANEL, SCANS, LABELS, DESK = (f"{LIB}{name}.py" for name in ("panel", "scans_section", "labels_section", "desk"))
+KEEPING = f"{LIB}keeping.py"
 FRAME, TABLE, EDITOR = (f"{FORM}{name}.ui" for name in ("MMGLTrain", "ScansSection", "LabelsSection"))
 
 MISTAKES = {
@@ -35,14 +36,19 @@ MISTAKES = {
     "an observer with too few arguments": (MODULE, "StartClose(self, caller, event)", "StartClose(self)"),
     "a study left locked": (PANEL, "self.logic.closeStudy()", "pass"),
     "sleeping in a slot": (SCANS, "self.onLabel(chosen[0])", "__import__('time').sleep(.2); self.onLabel(chosen[0])"),
-    "events inside a slot": (LABELS, "self.shown.done()", "slicer.app.processEvents(); self.shown.done()"),
+    "events inside a slot": (LABELS, "self.keeping.done(", "slicer.app.processEvents(); self.keeping.done("),
     "a dialog nobody can answer": (SCANS, "study.remove_case(name)", "slicer.util.messageBox(name)"),
     "a name that only the wheel has": (SCANS, "slicer.util.childWidgetVariables", "slicer.childWidgetVariables"),
     "an enum compared to a number": (SCANS, "== qt.Qt.Checked", "== 2"),
     "a property called as a method": (SCANS, "useSelector.currentData)", "useSelector.currentData())"),
-    "a new attribute on a widget": (LABELS, "case_nodes.show_alone(shown)", "self.ui.doneButton.case = name"),
+    "a new attribute on a widget": (LABELS, "case_nodes.show_alone(self.shown)", "self.ui.doneButton.case = 1"),
     "a text that cannot be translated": (PANEL, '_("Try the sample', '_(f"Try the sample'),
-    "a label that is lost": (LABELS, 'pending["path"].replace(kept)', 'pending["path"].unlink()'),
+    "a label that is lost": (KEEPING, 'pending["path"].replace(kept)', 'pending["path"].unlink()'),
+    "waiting until a label is written": (
+        LABELS,
+        "self.keeping.done(self.shown)",
+        "self.keeping.done(self.shown); self.keeping.finish()",
+    ),
     "a segmentation that outlives its scene": (LABELS, "        self.shown = self._editor = None\n", ""),
 }
 
@@ -95,7 +101,8 @@ class MistakesTest(Planting, TrainingTest):
         from bench import faults
 
         faults.raise_first()
-        table = panel.sections["scans"].table
+        table, labels = panel.sections["scans"].table, panel.sections["labels"]
+        self.until(lambda: faults.kept or not labels.busy, "the end of loading and saving")  # an errand may follow
         self.until(lambda: faults.kept or not (panel.desk.errands.busy or table.filling), "the end of the errands")
         faults.raise_first()
 

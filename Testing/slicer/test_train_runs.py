@@ -1,6 +1,7 @@
 """The section Train: a training begun, watched, stopped and queued, once with the core itself."""
 
 import json
+import shutil
 import time
 from pathlib import Path
 from unittest import mock
@@ -9,6 +10,7 @@ import slicer
 from bench import on_bench_only
 from trainings import TrainTest, make_study
 
+from mmgl.imaging.segmentation_files import read_segmentation
 from mmgl.jobs import job as job_module
 from MMGLLib import training
 from MMGLLib.messages import MMGLError
@@ -42,12 +44,12 @@ class PathTest(TrainTest):
         self.assertEqual(len(changed), 4)  # each began, and ended
 
     def test_what_is_asked_of_the_core(self):
-        self.logic.parameters.seed, self.logic.parameters.device = 7, "cpu"
+        self.logic.parameters.seed, self.logic.parameters.device, self.logic.parameters.planes = 7, "cpu", "axial"
         self.ui.overnightButton.click()
         self.begin("finish")
         asked = json.loads((self.study.folder / "runs" / "model-1" / "job.json").read_text(encoding="utf-8"))
         words = " ".join(asked["arguments"])
-        self.assertIn("--name model-1 --method mmgl --seed 7 --device cpu --time overnight", words)
+        self.assertIn("--name model-1 --method mmgl --planes axial --seed 7 --device cpu --time overnight", words)
         self.ended()
 
     def test_times_are_those_of_this_computer(self):
@@ -224,13 +226,19 @@ class RealTest(TrainTest):
     """Once with the core itself."""
 
     def test_a_real_training_from_the_click_to_the_model(self):
-        from MMGLLib.asking import Asking
+        from MMGLLib.errand import Asking
 
         start = self.logic.startTraining
         self.logic.startTraining = lambda study, **asked: start(study, **{**asked, "method": "supervised", "steps": 2})
         slicer.app.settings().clear()
+        ward = self.folder / "ward ü"
+        ward.mkdir()
+        shutil.copy(self.study.folder.parent / "scan 5.nrrd", ward / "Anna.nrrd")
+        (ward / "Berta.nrrd").write_bytes(b"NRRD0004\nbroken")
         with mock.patch.object(job_module, "PROGRAM", ("-m", "mmgl")):
             self.ui.trainButton.click()
+            self.section.then_segment(ward)
+        self.assertIn("Then ward ü is segmented", self.ui.thenLabel.text)
         machine, found = Asking("mmgl.machine"), []
         self.addCleanup(machine.close)
         self.until(lambda: found.extend(machine.poll()) or machine.ended, "the answer about the machine")
@@ -243,6 +251,13 @@ class RealTest(TrainTest):
         self.assertEqual((story.scans, len(story.checks[0][1])), (6, 2))
         self.assertGreater(float(slicer.app.settings().value("MMGL/SecondsPerScan")), 0)
         self.assertEqual(len(self.logic.models(self.study)[0].rows()), 2)
+        self.until(lambda: "is segmented: 1 done, 1 left out" in self.ui.thenLabel.text, "the folder")
+        self.assertIn("\nBerta.nrrd: ", self.ui.thenLabel.text)
+        results = self.folder / "ward ü model-1"
+        self.assertIn(str(results), self.ui.thenLabel.text)
+        self.assertIn("Anna", (results / "results.csv").read_text(encoding="utf-8"))
+        found = read_segmentation(results / "Anna.seg.nrrd")
+        self.assertEqual([s.name for s in found.segments], [s.name for s in self.study.structures])
 
 
 class QueueTest(TrainTest):

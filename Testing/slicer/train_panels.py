@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
 from pathlib import Path
 from unittest import mock
@@ -22,8 +23,13 @@ class InThread:
     def __init__(self, command: list[str], log: Path, environment: dict) -> None:
         log.touch()
         self.pid = 0
-        self._thread = threading.Thread(target=errands.main, args=[Path(command[-1])], daemon=True)
+        self._thread = threading.Thread(target=self._run, args=[Path(command[-1])], daemon=True)
         self._thread.start()
+
+    @staticmethod
+    def _run(request: Path) -> None:
+        with contextlib.suppress(FileNotFoundError):  # a process would have been ended with its folder
+            errands.main(request)
 
     def poll(self) -> int | None:
         return None if self._thread.is_alive() else 0
@@ -60,7 +66,8 @@ class PanelTest(TrainingTest):
         write_json(self.study.folder / "in-use.json", {**whoami(), "pid": 1, "born": birth(1), "beat": 0})
 
     def settle(self) -> None:
-        """Let errands end and rows be filled."""
+        """Let errands end, rows be filled, and cases be loaded and saved."""
+        self.until(lambda: not self.labels.busy, "the end of loading or saving")  # an errand may follow
         self.until(lambda: not self.desk.errands.busy and not self.scans.table.filling, "the end of the errands")
 
     def rows(self) -> list[list[str]]:
@@ -81,6 +88,7 @@ class PanelTest(TrainingTest):
         """Paint a box into a segment of the case that is open; one with that name is made where there is none."""
         import numpy as np
 
+        self.until(lambda: not self.labels.busy, "the end of loading")
         shown = self.labels.shown
         segmentation = shown.segmentation.GetSegmentation()
         identity = segmentation.GetSegmentIdBySegmentName(name) or segmentation.AddEmptySegment("", name, [1, 0, 0])

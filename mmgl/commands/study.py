@@ -155,6 +155,17 @@ def _rename(options: argparse.Namespace) -> None:
     print(f"{options.name} is now called {options.new_name}.")
 
 
+def _colour(options: argparse.Namespace) -> None:
+    from dataclasses import replace
+
+    from mmgl.study import Study
+
+    study = Study.open(options.study)
+    study.change_structure(replace(study.structure(options.name), colour=options.colour))
+    study.save()
+    print(f"{options.name} is now shown in #{bytes(options.colour).hex()}.")
+
+
 def _check(options: argparse.Namespace) -> int:
     """Print the findings; the status is 1 where training would refuse."""
     from mmgl.progress import counting
@@ -214,6 +225,7 @@ COMMANDS: dict[str, Callable[[argparse.Namespace], int | None]] = {
     "study_use": _use,
     "study_remove": _remove,
     "study_rename": _rename,
+    "study_colour": _colour,
     "study_show": _show,
     "study_check": _check,
     "study_answer": _answer,

@@ -48,6 +48,7 @@ def run_train(options: argparse.Namespace) -> int:
                     name=options.name,
                     published=options.published,
                     start=options.again,
+                    planes=options.planes,
                     on_event=progress.show,
                     stop=stop,
                 )

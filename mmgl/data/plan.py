@@ -125,7 +125,14 @@ class Plan:
             raise ValueError("its plan holds impossible numbers")
 
 
-def make_plan(facts: Sequence[ScanFacts], *, free_memory: int, on_gpu: bool, published: bool = False) -> Plan:
+def make_plan(
+    facts: Sequence[ScanFacts],
+    *,
+    free_memory: int,
+    on_gpu: bool,
+    published: bool = False,
+    planes: Sequence[str] = (),
+) -> Plan:
     """Return the plan for scans with these facts.
 
     Spacing: the median of the scans; the same along all axes when voxels are near isotropic, the scan's own across
@@ -137,9 +144,11 @@ def make_plan(facts: Sequence[ScanFacts], *, free_memory: int, on_gpu: bool, pub
         free_memory: bytes that training may use on its device.
         on_gpu: whether that device is a graphics card.
         published: the network size and layers of the paper (width 64, slices of 160 pixels).
+        planes: those to keep of the ones that fit the scans; all of them when empty.
 
     Raises:
-        MMGLError: ``study.no_labels`` without scans, ``scan.other_channels`` when channel counts differ.
+        MMGLError: ``study.no_labels`` without scans, ``scan.other_channels`` when channel counts differ,
+            ``plan.planes`` when none of the planes fits the scans.
     """
     if not facts:
         raise MMGLError("study.no_labels")
@@ -151,19 +160,22 @@ def make_plan(facts: Sequence[ScanFacts], *, free_memory: int, on_gpu: bool, pub
     longest = 160 if published else SLICE_ON_GPU if on_gpu else SLICE_ON_CPU
     levels = 5
     multiple = 2 ** (levels - 1)
-    if all(scan.modality == "picture" for scan in facts):
-        planes: tuple[str, ...] = PLANES[:1]
+    pictures = all(scan.modality == "picture" for scan in facts)
+    if pictures:
+        fitting: tuple[str, ...] = PLANES[:1]
         spacing: Spacing = (None, None, None)
-        slice_size, pictures = longest, True
     else:
-        planes, spacing = _planes_and_spacing(facts, longest)
-        slice_size, pictures = _slice_size(facts, planes, spacing, longest, multiple), False
+        fitting, spacing = _planes_and_spacing(facts, longest)
+    kept = tuple(plane for plane in fitting if plane in planes) if planes else fitting
+    if not kept:
+        raise MMGLError("plan.planes", asked=", ".join(planes), planes=", ".join(fitting))
+    slice_size = longest if pictures else _slice_size(facts, kept, spacing, longest, multiple)
     width = 64 if published else 32 if on_gpu else 16
     if on_gpu and not published and fitting_batch(free_memory, width, slice_size, on_gpu=True) < 8:
         width = 16  # on a small card: slices to learn from at once are worth more than width
     return Plan(
         spacing=spacing,
-        planes=planes,
+        planes=kept,
         slice_size=slice_size,
         normalisation=normalisations(facts),
         width=width,

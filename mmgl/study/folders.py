@@ -47,6 +47,7 @@ def add_folder(
     only: Collection[str] | None = None,
     patient_pattern: str | None = None,
     use: Use = Use.TRAIN,
+    left_out: tuple[str, ...] = ("scan.", "file."),
     on_skipped: Callable[[Path, MMGLError], None] = log_skipped,
     on_progress: Callable[[int, int], None] = lambda done, of: None,
 ) -> list[Case]:
@@ -64,7 +65,8 @@ def add_folder(
         only: the names of the cases to add; all of them unless given.
         patient_pattern: a regular expression; what it (or its group 1) first matches in a case's name is the patient.
         use: of every case.
-        on_skipped: told of each image that cannot be used, and why.
+        left_out: how the keys of messages begin for which an image is left out; all others are raised.
+        on_skipped: told of each image that is left out, and why.
         on_progress: told after each image how many of how many are done.
 
     Raises:
@@ -92,7 +94,7 @@ def add_folder(
                 draft.set_use(known[image].name, use)
                 changed.append(known[image].name)
         except MMGLError as error:
-            if not error.key.startswith(("scan.", "file.")):
+            if not error.key.startswith(left_out):
                 raise
             on_skipped(image.path, error)
     if not changed and not any(image in known for _, image in found):

@@ -40,11 +40,13 @@ def look_and_plan(
     stop: Callable[[], bool],
     published: bool,
     known: Plan | None = None,
+    planes: Sequence[str] = (),
 ) -> tuple[Plan, float]:
     """Return the plan for the training cases, and the voxels of a case on its grid, on average.
 
     Args:
         known: the plan of the model that the training starts from.
+        planes: as for ``make_plan``.
     """
 
     def look(case: Case) -> ScanFacts:
@@ -57,7 +59,7 @@ def look_and_plan(
     if known:
         plan = plan_again(known, facts, free_memory=free, on_gpu=on_gpu)
     else:
-        plan = make_plan(facts, free_memory=free, on_gpu=on_gpu, published=published)
+        plan = make_plan(facts, free_memory=free, on_gpu=on_gpu, published=published, planes=planes)
     plan = replace(plan, bfloat16=bfloat16_pays(device))
     run.tell("plan", plan=plan.to_json())
     return plan, float(np.mean([math.prod(plan.size_on_grid(f.size, f.spacing)) for f in facts]))

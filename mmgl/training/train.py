@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import platform
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -42,6 +42,7 @@ def train(
     name: str = "",
     published: bool = False,
     start: str | Path = "",
+    planes: Sequence[str] = (),
     on_event: Callable[[Event], None] | None = None,
     stop: Callable[[], bool] | None = None,
 ) -> Path:
@@ -58,18 +59,20 @@ def train(
         start: train again: the name of a model of the study, the path of a model file, or ``latest``. The new model
             starts from what that one has learned, keeps its plan, and learns from all cases the study has now; its
             structures may have become more or fewer.
+        planes: those to learn from and to segment in, such as ``axial``, where they fit the scans; else all that fit.
         on_event: is told every event of the run.
         stop: asked after every step; once it says yes, or there is a file ``STOP`` in the run's folder, a checkpoint
             and a model are written, and ``run.stopped`` is raised.
 
     Raises:
         MMGLError: there is no label, no such method, no such device, the name is taken, a check of the study failed
-            (``check.failed``), memory or disk are too small, the model to start from does not fit (``again.*``),
-            or training was stopped: ``run.stopped``, or ``run.stopped_early`` when it could not segment yet.
-        ValueError: ``published`` and ``start`` together, as a start has a plan of its own.
+            (``check.failed``), planes (``plan.planes``) or the model to start from (``again.*``) do not fit, memory or
+            disk are too small, or training was stopped: ``run.stopped``, or ``run.stopped_early`` when it could not
+            segment yet.
+        ValueError: ``published`` or ``planes``, and ``start`` together, as a start has a plan of its own.
     """
-    if published and start:
-        raise ValueError("a training that starts from a model keeps its plan, which cannot be that of the paper")
+    if start and (published or planes):
+        raise ValueError("a training that starts from a model keeps its plan, so nothing else can be asked of it")
     if not study.labelled:
         raise MMGLError("study.no_labels")
     begin = start_from(study, start, method, seed) if start else None
@@ -96,7 +99,8 @@ def train(
             run.tell(
                 "finding", key=finding.key, severity=finding.severity.value, case=finding.case, words=finding.words
             )
-        plan, voxels = look_and_plan(study, where, run, asked, published, begin.card.plan if begin else None)
+        known = begin.card.plan if begin else None
+        plan, voxels = look_and_plan(study, where, run, asked, published, known, planes)
         asked_for = {"method": method, "seed": seed, **budget.to_json()}
         _write_config(study, run, asked_for, plan, voxels, begin)
         return _run(study, run, where, asked)

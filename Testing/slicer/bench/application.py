@@ -39,6 +39,7 @@ class Application(QtCore.QObject):
         self._qt = qt_application
         self._testing = True
         self._manager = ModuleManager()
+        self.aboutToQuit.connect(faults.quit_)  # the first to hear of it
         self._folder = tempfile.TemporaryDirectory(prefix="bench-")
 
     def begin(self, scene, logic, modules) -> None:

@@ -23,6 +23,7 @@ kept: list[BaseException] = []
 """Faults since the test began."""
 
 _depth = 0
+_quits = False
 
 
 def keep(error: BaseException) -> None:
@@ -30,8 +31,16 @@ def keep(error: BaseException) -> None:
     kept.append(error)
 
 
+def quit_() -> None:
+    """From now on waiting is no fault, as the application is about to end: who has to wait does it then."""
+    global _quits
+    _quits = True
+
+
 def raise_first() -> None:
     """Raise the first fault kept, with its own traceback as text, and forget all."""
+    global _quits
+    _quits = False
     if kept:
         first = kept[0]
         count = len(kept)
@@ -73,7 +82,7 @@ def slowness() -> float:
 
 def in_slot() -> bool:
     """Return whether a slot is running on this, the GUI thread."""
-    return _depth > 0 and threading.current_thread() is threading.main_thread()
+    return _depth > 0 and not _quits and threading.current_thread() is threading.main_thread()
 
 
 def _waits(name: str, original: Callable) -> Callable:

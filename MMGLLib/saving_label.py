@@ -1,0 +1,78 @@
+"""Saving what is painted in a case as a file, while Slicer goes on; what is not done yet is kept as well."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator
+from pathlib import Path
+
+import numpy as np
+
+from mmgl.finding import Finding
+from mmgl.imaging.grid import Grid
+from mmgl.imaging.segmentation_files import write_segmentation
+from mmgl.structures import PALETTE, Structure
+from mmgl.study.label_statistics import overlaps
+from MMGLLib import nodes
+from MMGLLib.aside import RunWithAside
+from MMGLLib.case_nodes import CaseNodes
+from MMGLLib.nodes import Painted
+from MMGLLib.painted import copying
+from MMGLLib.runs import Event
+
+
+class SavingLabel(RunWithAside):
+    """Writes what is painted in a case as a file, in one step. Where segments overlap, the upper one in the list wins.
+
+    The event ``done`` has ``words``, what is painted in words, and ``changed``, when it was painted last.
+
+    Args:
+        shown: the case.
+        path: of the file; the one that is there is replaced.
+        on_event: as for ``Run``.
+        after: what was begun before and is written before, as it may be the same file.
+    """
+
+    def __init__(
+        self,
+        shown: CaseNodes,
+        path: Path,
+        on_event: Callable[[Event], None] | None = None,
+        after: SavingLabel | None = None,
+    ) -> None:
+        super().__init__(on_event)
+        self.shown, self.path, self._after = shown, path, after
+
+    def work(self) -> Generator[None, None, Event]:
+        """Copy what is in the scene, and have it written."""
+        grid = nodes.grid_of(self.shown.volume)
+        painted, moment = yield from copying(self.shown.segmentation)
+        words = yield from self.aside(lambda: self._written(painted, grid))
+        return {"event": "done", "words": words, "changed": moment}
+
+    def _written(self, painted: Painted, grid: Grid) -> str:
+        if self._after is not None:
+            self._after.wait_aside()
+            self._after = None
+        return _write(painted, grid, self.path, self.shown.name)
+
+
+def _write(painted: Painted, grid: Grid, path: Path, case: str) -> str:
+    """Write what is painted on the grid of its scan, and return it in words, and what overlaps."""
+    label = painted.on(grid)
+    structures, numbers, words = [], [], []
+    told: list[str] = []
+    for segment in label.segments:
+        slices = int(label.voxels(segment).any(axis=(1, 2)).sum())
+        words.append(f"{segment.name} {slices} slices" if slices else f"{segment.name} not labelled")
+        numbers.append(len(structures) + 1 if slices else 0)
+        if slices:  # what is empty says nothing, and must not be asked about
+            name = segment.name or f"Segment {numbers[-1]}"
+            colour = segment.colour or PALETTE[numbers[-1] % len(PALETTE)]
+            structures.append(Structure(numbers[-1], name, colour, segment.terminology))
+    labelmap = label.labelmap(numbers).astype(np.uint16)
+    write_segmentation(path, labelmap, label.grid, structures, overwrite=True)
+    names = [segment.name for segment in label.segments]
+    for upper, lower, voxels in overlaps(label, range(1, len(names) + 1)):
+        shared = {"first": names[upper - 1], "second": names[lower - 1], "case": case, "voxels": voxels}
+        told.append(Finding("check.overlap", shared).words)
+    return "\n".join([", ".join(words), *told])

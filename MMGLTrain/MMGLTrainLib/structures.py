@@ -1,0 +1,85 @@
+"""The study's list of structures: another name or colour for one of them, which every label then has."""
+
+from dataclasses import replace
+
+import qt
+import slicer
+
+from MMGLLib import case_nodes
+
+SWATCH = 12
+"""Pixels of the square that shows a colour."""
+
+
+class Structures:
+    """The list. A structure is known by its number, which nobody sees, so labels on disk stay what they are.
+
+    Args:
+        ui: the widgets of the section.
+        desk: with the study.
+    """
+
+    def __init__(self, ui, desk):
+        self._ui, self._desk, self._shown = ui, desk, None
+        ui.structureList.connect("itemChanged(QListWidgetItem*)", self.onRenamed)
+        ui.colourButton.connect("clicked()", self.onColour)
+        ui.structureList.connect("currentRowChanged(int)", self.onChosen)
+        self.follow(None)
+
+    def follow(self, study):
+        """List the structures of a study, or of none."""
+        structures, writable = (study.structures if study else ()), self._desk.writable
+        if (structures, writable) == self._shown:
+            return
+        self._shown = (structures, writable)
+        listed, row = self._ui.structureList, self._ui.structureList.currentRow
+        listed.blockSignals(True)
+        listed.clear()
+        for structure in structures:
+            item = qt.QListWidgetItem(structure.name)
+            square = qt.QPixmap(SWATCH, SWATCH)
+            square.fill(qt.QColor(*structure.colour))
+            item.setIcon(qt.QIcon(square))
+            editable = qt.Qt.ItemIsEditable if writable else qt.Qt.NoItemFlags
+            item.setFlags(qt.Qt.ItemIsEnabled | qt.Qt.ItemIsSelectable | editable)
+            listed.addItem(item)
+        listed.setCurrentRow(min(row, len(structures) - 1))
+        listed.blockSignals(False)
+        self._ui.structuresSection.visible = bool(structures)
+        self.onChosen()
+
+    def onChosen(self):
+        """A colour can be given to the structure that is chosen."""
+        self._ui.colourButton.enabled = self._ui.structureList.currentRow >= 0 and self._desk.writable
+
+    def onRenamed(self, item):
+        """Give a structure the name that was typed; a blank one is none."""
+        name, structure = item.text().strip(), self._of(self._ui.structureList.row(item))
+        if name and name != structure.name:
+            self._change(replace(structure, name=name))
+        else:
+            self._again()
+
+    def onColour(self):
+        """Choose another colour."""
+        structure = self._of(self._ui.structureList.currentRow)
+        chosen = qt.QColorDialog.getColor(qt.QColor(*structure.colour), self._ui.structureList)
+        if chosen.isValid():
+            self._change(replace(structure, colour=(chosen.red(), chosen.green(), chosen.blue())))
+
+    def _of(self, row):
+        return self._shown[0][row]
+
+    def _change(self, changed):
+        """Change a structure in the study, and where it is shown; one that cannot be changed stays as it was."""
+        before = next(structure for structure in self._shown[0] if structure.id == changed.id)
+        if self._desk.change(lambda study: study.change_structure(changed)):
+            for node in slicer.util.getNodesByClass("vtkMRMLSegmentationNode"):
+                if node.GetAttribute(case_nodes.STUDY) == str(self._desk.study.folder):
+                    case_nodes.change_segment(node, before, changed)
+        else:
+            self._again()
+
+    def _again(self):
+        self._shown = None
+        self.follow(self._desk.study)
