@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
 
 import torch
@@ -13,6 +13,11 @@ from mmgl.data.plan import Plan
 from mmgl.data.slices import Slices, SliceSampler
 from mmgl.networks.unet import UNet
 from mmgl.ranks import shared
+
+HURRY, CALM = 10.0, 0.5
+"""Where a trained network gets outputs for new structures, these learn at the first and all else at the second multiple
+of the learning rate. At the usual rate a new output goes not far enough in a short time and what is known suffers;
+measured with ``benchmarks/accuracy/again.py``."""
 
 
 @dataclass
@@ -50,6 +55,10 @@ class Stage:
         share: of the method's budget.
         segments: whether the network is worth checking on the check cases while this stage runs.
         reads_labels: whether a batch holds labels that the loss reads.
+
+    Attributes:
+        hurried: those of its parameters that have to go further than the others, which are calmed: none but where a
+            trained network gets an output for a new structure.
     """
 
     name: str
@@ -58,6 +67,7 @@ class Stage:
     weight_decay: float = 1e-4
     segments = False
     reads_labels = False
+    hurried: Collection[nn.Parameter] = frozenset()
 
     def __init__(self, plan: Plan) -> None:
         self.plan = plan
