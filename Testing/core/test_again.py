@@ -118,7 +118,7 @@ def test_at_the_beginning_old_structures_are_where_they_were():
     assert torch.equal(dropped["classifiers.0.weight"], network.state_dict()["classifiers.0.weight"][[0, 2]])
 
 
-def test_outputs_are_hurried_where_a_structure_is_new():
+def test_a_trained_network_is_calmed_and_outputs_are_hurried_where_a_structure_is_new():
     plan = Plan((None, 1.0, 1.0), ("axial",), 32, (Normalisation("scan"),), width=4, levels=3, batch=4)
     for new in (False, True):
         method = build_method("supervised", plan, 2)
@@ -130,7 +130,7 @@ def test_outputs_are_hurried_where_a_structure_is_new():
         for group in groups:
             hurried = new and set(group["params"]) <= outputs
             assert hurried or not new or not set(group["params"]) & outputs
-            assert group["highest"] == stage.learning_rate * (HURRY if hurried else CALM if new else 1)
+            assert group["highest"] == stage.learning_rate * (HURRY if hurried else CALM)
         assert len(groups) == 1 + new
 
 

@@ -14,10 +14,10 @@ from mmgl.data.slices import Slices, SliceSampler
 from mmgl.networks.unet import UNet
 from mmgl.ranks import shared
 
-HURRY, CALM = 10.0, 0.5
-"""Where a trained network gets outputs for new structures, these learn at the first and all else at the second multiple
-of the learning rate. At the usual rate a new output goes not far enough in a short time and what is known suffers;
-measured with ``benchmarks/accuracy/again.py``."""
+CALM, HURRY = 0.5, 10.0
+"""Where a trained network learns on, all of it learns at the first multiple of the learning rate, and its outputs at
+the second where there are new structures. At the usual rate what is known suffers, and a new output goes not far enough
+in a short time (measured with ``benchmarks/accuracy/again.py``)."""
 
 
 @dataclass
@@ -57,8 +57,8 @@ class Stage:
         reads_labels: whether a batch holds labels that the loss reads.
 
     Attributes:
-        hurried: those of its parameters that have to go further than the others, which are calmed: none but where a
-            trained network gets an output for a new structure.
+        calmed: whether its parameters are those of a trained network, which are not to go far.
+        hurried: those of them that have to go further: none but where there are outputs for new structures.
     """
 
     name: str
@@ -67,6 +67,7 @@ class Stage:
     weight_decay: float = 1e-4
     segments = False
     reads_labels = False
+    calmed = False
     hurried: Collection[nn.Parameter] = frozenset()
 
     def __init__(self, plan: Plan) -> None:

@@ -196,16 +196,16 @@ def begin_with(method: Method, weights: Mapping[str, Tensor], *, new: bool) -> N
     which this one is, and would undo what it knows.
 
     Args:
-        new: whether there are structures that the network did not know. Its outputs are hurried then: every weight
-            goes about as far in a step, and from random ones to a structure it is much further than from what is known.
+        new: whether there are structures that the network did not know, whose outputs have further to go.
     """
     networks = [module for module in method.modules() if isinstance(module, UNet)]
     for network in networks:
         network.load_state_dict(dict(weights))
     outputs = frozenset(p for network in networks for p in network.classifiers.parameters())
     method.stages = tuple(stage for stage in method.stages if stage.segments)
-    for stage in method.stages if new else ():
-        stage.hurried = outputs
+    for stage in method.stages:
+        stage.calmed = True
+        stage.hurried = outputs if new else frozenset()
     whole = sum(stage.share for stage in method.stages)
     for stage in method.stages:
         stage.share /= whole

@@ -242,7 +242,7 @@ def _optimiser(stage: Stage) -> torch.optim.Optimizer:
     """Return the optimiser of a stage; every group knows the highest learning rate it is led up to."""
     groups = []
     for parameters, usual in stage.groups():
-        calm = CALM * usual if stage.hurried else usual
+        calm = CALM * usual if stage.calmed else usual
         for hurried, highest in ((False, calm), (True, HURRY * usual)):
             if chosen := [p for p in parameters if (p in stage.hurried) is hurried]:
                 groups.append({"params": chosen, "lr": highest, "highest": highest})
