@@ -42,6 +42,10 @@ FINDINGS: dict[str, str] = {
         "{other} is better than {name}: Dice {old:.3f} against {new:.3f} on {cases} check {cases:case|cases}. Go on "
         "using {other}."
     ),
+    "compare.more": (
+        "{name} also segments {structures}, but what both know {other} does better: Dice {old:.3f} against {new:.3f} "
+        "on {cases} check {cases:case|cases}. Use {name}, or {other} where you do not need {structures}."
+    ),
     # what may spoil a result
     "fit.modality": "The scan says {found} and the model learned from {known}. Check the result, or choose its model.",
     "fit.coarse": (

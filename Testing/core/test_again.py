@@ -14,13 +14,14 @@ from mmgl.data.plan import Normalisation, Plan, make_plan
 from mmgl.imaging.grid import Grid
 from mmgl.messages import MMGLError
 from mmgl.methods import METHODS, TWO_NETWORKS, build_method
+from mmgl.methods.stage import CALM, HURRY
 from mmgl.methods.two_networks import TwoNetworks
 from mmgl.model import read_card, read_model
 from mmgl.networks.unet import UNet
 from mmgl.study import Study, Use
-from mmgl.training.again import begin_with, grown, model_file, plan_again, start_from
+from mmgl.training.again import RARE, begin_with, grown, model_file, plan_again, start_from
 from mmgl.training.budget import Budget
-from mmgl.training.loop import Trainer
+from mmgl.training.loop import Trainer, _optimiser
 from mmgl.training.rehearsal import TIMED, UNTIMED
 from mmgl.training.train import resume, train
 
@@ -84,6 +85,17 @@ def test_old_structures_keep_their_dice_and_a_new_one_is_learned(study):
     assert (told["model"], told["new"], told["gone"]) == ("first", ["Right"], [])
 
 
+def test_a_new_structure_that_is_painted_in_one_scan_only_is_learned_from_that_one(study):
+    partly = Study.open(study.folder)
+    partly.set_label("case-0", partly.case("case-0").label.path, {"1": "Left", "2": ""})
+    events = []
+    train(partly, budget=Budget(steps=20), device="cpu", start="first", name="partly", on_event=events.append)
+    assert [e["case"] for e in events if e["event"] == "finding" and e["key"] == "check.missing"] == ["case-0"]
+    before, after = (read_card(study.folder / "models" / f"{name}.mmgl").scores for name in ("first", "partly"))
+    assert after["Left"] > before["Left"] - 0.02
+    assert after["Right"] > 0.8
+
+
 @torch.no_grad()
 def test_at_the_beginning_old_structures_are_where_they_were():
     torch.manual_seed(0)
@@ -99,9 +111,27 @@ def test_at_the_beginning_old_structures_are_where_they_were():
     assert torch.allclose(found[:, 3] / found[:, 0], before[:, 1] / before[:, 0], rtol=1e-4)
     new = weights["classifiers.0.weight"][2]
     assert not any(torch.equal(new, weights["classifiers.0.weight"][i]) for i in (0, 1, 3))
-    assert 0 < float(new.abs().max()) <= 0.5
+    share = found[:, 2] / found[:, 0]  # of what was background until now
+    assert 0 < float(share.min()) < RARE < float(share.max())
+    assert float(share.mean()) < 2 * RARE
     dropped = grown(network.state_dict(), (1,), torch.Generator().manual_seed(0))
     assert torch.equal(dropped["classifiers.0.weight"], network.state_dict()["classifiers.0.weight"][[0, 2]])
+
+
+def test_a_trained_network_is_calmed_and_outputs_are_hurried_where_a_structure_is_new():
+    plan = Plan((None, 1.0, 1.0), ("axial",), 32, (Normalisation("scan"),), width=4, levels=3, batch=4)
+    for new in (False, True):
+        method = build_method("supervised", plan, 2)
+        begin_with(method, UNet(1, 3, width=4, levels=3).state_dict(), new=new)
+        (stage,) = method.stages
+        outputs = set(method.network.classifiers.parameters())
+        groups = _optimiser(stage).param_groups
+        assert sum(len(group["params"]) for group in groups) == len(list(stage.parameters()))
+        for group in groups:
+            hurried = new and set(group["params"]) <= outputs
+            assert hurried or not new or not set(group["params"]) & outputs
+            assert group["highest"] == stage.learning_rate * (HURRY if hurried else CALM)
+        assert len(groups) == 1 + new
 
 
 def test_structures_are_known_by_their_id_here_and_by_their_name_from_elsewhere(study, tmp_path):
@@ -150,7 +180,7 @@ def test_every_method_of_one_network_goes_on_from_its_weights(name):
     if name in TWO_NETWORKS:
         return
     weights = UNet(1, 3, width=4, levels=3).state_dict()
-    begin_with(method, weights)
+    begin_with(method, weights, new=True)
     assert all(stage.segments for stage in method.stages)
     assert sum(stage.share for stage in method.stages) == pytest.approx(1)
     networks = [module for module in method.modules() if isinstance(module, UNet)]

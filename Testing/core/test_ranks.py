@@ -87,6 +87,29 @@ def test_more_processes_than_slices_are_refused(monkeypatch):
     assert caught.value.key == "ranks.batch"
 
 
+def test_each_process_augments_its_share_only(monkeypatch):
+    monkeypatch.setattr(ranks, "world", lambda: 3)
+    monkeypatch.setattr(ranks, "rank", lambda: 1)
+    monkeypatch.setattr(ranks, "_gathered", lambda rows, sizes: (rows.tolist(), sizes))
+    assert ranks.shared(lambda part: [torch.arange(8)[part]], 8) == [([3, 4, 5], (3, 3, 2))]
+    (all_of_few,) = ranks.shared(lambda part: [torch.arange(2)[part]], 2)
+    assert all_of_few.tolist() == [0, 1]
+
+
+def test_alone_a_process_does_as_if_the_others_were_there(monkeypatch):
+    monkeypatch.setattr(ranks, "world", lambda: 2)
+    monkeypatch.setattr(ranks, "rank", lambda: 0)
+    weight = torch.ones(1, requires_grad=True)
+    with ranks.alone():  # there is nobody: any word to the others would fail
+        result = ranks.divided(lambda part: part * weight, torch.tensor([1.0, 2.0]))
+        assert result.tolist() == [1, 1]
+        result.sum().backward()
+        ranks.average_gradients([weight])
+        assert weight.grad.tolist() == [1]
+    with pytest.raises(ValueError, match="process group"):
+        ranks.total(weight)
+
+
 @pytest.mark.parametrize("torchrun", [True, False])
 def test_torchrun_may_ask_to_stop_twice(monkeypatch, torchrun):
     heard = []

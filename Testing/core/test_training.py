@@ -13,6 +13,7 @@ from mmgl.jobs import Job
 from mmgl.messages import CATALOGUE, MMGLError
 from mmgl.model import read_model
 from mmgl.study import Study, Use
+from mmgl.training import ending
 from mmgl.training.budget import Budget
 from mmgl.training.loop import Trainer
 from mmgl.training.rehearsal import TIMED, UNTIMED
@@ -123,13 +124,20 @@ class Stopper:
         return self.asked == self.steps
 
 
-def test_stopping_keeps_what_was_learned_at_once(tmp_path):
-    study = ball_study(tmp_path)
+def test_stopping_keeps_what_was_learned_at_once(tmp_path, monkeypatch):
+    study, looked_at, real = ball_study(tmp_path), [], ending.doubts_on_check_cases
+
+    def doubts(network, cases, *others):
+        looked_at.append(len(cases))
+        return real(network, cases, *others)
+
+    monkeypatch.setattr(ending, "doubts_on_check_cases", doubts)
     arguments = {"method": "supervised", "budget": Budget(steps=12), "device": "cpu"}
     whole = train(study, name="whole", **arguments)
     stop = Stopper(7)
     assert key_of(lambda: train(study, name="stopped", stop=stop, on_event=stop.tell, **arguments)) == "run.stopped"
     assert stop.asked == 7
+    assert looked_at == [1, 0]  # no more scans are segmented while somebody waits
     usable = study.folder / "models" / "stopped-stopped.mmgl"
     assert Predictor(usable).segment(study.read_scan(study.cases[0])).shape == (16, 40, 36)
     assert not (study.folder / "models" / "stopped.mmgl").exists()

@@ -4,11 +4,13 @@ import json
 
 import numpy as np
 import pytest
+import torch
 from phantoms import ball_scan, ball_study, write
 
 from mmgl.messages import CATALOGUE
-from mmgl.study import Use
+from mmgl.study import Study, Use
 from mmgl.training.budget import Budget
+from mmgl.training.comparison import compare
 from mmgl.training.train import train
 from mmgl.training.verdict import Finding, judge
 
@@ -77,6 +79,18 @@ def test_a_worse_model_is_never_recommended(models):
     assert kept["model"] == "hopeless.mmgl"
     assert len(kept["dice"]) == 1
     assert {file.stem for file in (study.folder / "models").glob("*.mmgl")} == {"good", "hopeless"}
+
+
+@pytest.mark.parametrize(
+    ("more", "key"), [(0.6, "compare.more"), (0.1, "compare.worse"), (float("nan"), "compare.worse")]
+)
+def test_a_model_that_has_learned_a_structure_more_is_not_set_aside(models, more, key):
+    study, _ = models
+    other = Study.open(study.folder)
+    other.add_structure("Vessel")
+    against = compare(other, "hopeless", [[0.4, 0.4, more]], torch.device("cpu"))
+    assert against.key == key
+    assert ("Vessel" in against.words) is (key == "compare.more")
 
 
 def test_the_verdict_is_made_of_words(models):

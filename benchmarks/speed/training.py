@@ -22,7 +22,7 @@ from typing import Any
 
 STRUCTURES, SIDE, BATCH, WIDTH = 3, 256, 8, 16
 
-LOOPS = ("usual", "supervised", "mmgl global", "mmgl local", "mmgl segmentation")
+LOOPS = ("usual", "usual deep", "supervised", "mmgl global", "mmgl local", "mmgl segmentation")
 
 
 @dataclass
@@ -79,6 +79,7 @@ def show(taken: dict[str, list[Taken]], outside: dict[str, float], threads: int)
         batch = sum(t.batch for t in steps) / sum(t.processor for t in steps)
         print(f"{name:18} {spread(clock)} {spread(processor)} {ratio:6.2f} {batch:6.1%} {outside[name]:15.1%}")
     print("ratio: of processor time to the first loop; batch: share of the step for drawing and augmenting")
+    print("usual deep: the usual loop with the loss at three scales that ours has")
 
 
 def spread(values: list[float]) -> str:
@@ -92,7 +93,8 @@ def work(name: str, folder: str, device: str, pipe: Connection) -> None:
 
     torch.manual_seed(0)
     watch = Watch(device)
-    step, slices = usual(watch) if name == "usual" else ours(name, Path(folder), device, watch)
+    theirs = name.startswith("usual")
+    step, slices = usual(watch, deep=name == "usual deep") if theirs else ours(name, Path(folder), device, watch)
     for _ in range(2):
         step()
     pipe.send("ready")
@@ -146,7 +148,7 @@ def not_convolving(step: Callable[[], object]) -> float:
     return float(1 - inside / sum(t for _, t in table))
 
 
-def usual(watch: Watch) -> tuple[Callable[[], object], int]:
+def usual(watch: Watch, *, deep: bool) -> tuple[Callable[[], object], int]:
     """Return what takes a step of the usual loop, and its slices."""
     import numpy as np
     from usual import UsualLoop
@@ -155,7 +157,9 @@ def usual(watch: Watch) -> tuple[Callable[[], object], int]:
 
     image, labelmap = scan()
     images, labels = image[0].astype(np.float32)[:, :232], labelmap[:, :232]
-    loop = UsualLoop(UNet(1, STRUCTURES + 1, WIDTH), images, labels.astype(np.uint8), STRUCTURES + 1, BATCH, SIDE)
+    loop = UsualLoop(
+        UNet(1, STRUCTURES + 1, WIDTH), images, labels.astype(np.uint8), STRUCTURES + 1, BATCH, SIDE, deep=deep
+    )
     loop.draw = watch.around(loop.draw)
     return loop.step, BATCH
 

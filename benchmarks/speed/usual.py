@@ -14,11 +14,13 @@ from collections.abc import Iterator
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 from scipy import ndimage
 from torch import Tensor, nn
 from torch.utils.data import DataLoader, Dataset
 
 from mmgl.imaging.grid import Array
+from mmgl.networks.unet import UNet
 
 
 class UsualSlices(Dataset[dict[str, Tensor]]):
@@ -50,10 +52,13 @@ class UsualLoop:
     Args:
         network: trained in place.
         outputs: structures plus background.
+        deep: with the loss at three scales that ours has, so that both do the same work.
     """
 
-    def __init__(self, network: nn.Module, images: Array, labels: Array, outputs: int, batch: int, side: int) -> None:
-        self.network, self.outputs = network.train(), outputs
+    def __init__(
+        self, network: UNet, images: Array, labels: Array, outputs: int, batch: int, side: int, *, deep: bool = False
+    ) -> None:
+        self.network, self.outputs, self.deep = network.train(), outputs, deep
         self.loader = DataLoader(UsualSlices(images, labels, side), batch_size=batch, shuffle=True, drop_last=True)
         self.batches = self.endless()
         self.optimiser = torch.optim.SGD(network.parameters(), lr=0.01, momentum=0.9, weight_decay=1e-4)
@@ -72,10 +77,15 @@ class UsualLoop:
     def step(self) -> None:
         """Take one step."""
         batch = self.draw()
-        logits = self.network(batch["image"])
-        entropy = self.entropy(logits, batch["label"].long())
-        dice = self.dice(torch.softmax(logits, dim=1), batch["label"])
-        loss = 0.5 * (entropy + dice)
+        scales = self.network.deep_logits(batch["image"]) if self.deep else [self.network(batch["image"])]
+        weights = [0.5**i for i in range(len(scales))]
+        loss = torch.zeros(())
+        for weight, logits in zip(weights, scales, strict=True):
+            if logits.shape[-2:] != batch["label"].shape[-2:]:
+                logits = F.interpolate(logits, size=batch["label"].shape[-2:], mode="bilinear", align_corners=False)
+            entropy = self.entropy(logits, batch["label"].long())
+            dice = self.dice(torch.softmax(logits, dim=1), batch["label"])
+            loss = loss + weight / sum(weights) * 0.5 * (entropy + dice)
         self.optimiser.zero_grad()
         loss.backward()
         self.optimiser.step()

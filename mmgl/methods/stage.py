@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
 
 import torch
@@ -13,6 +13,11 @@ from mmgl.data.plan import Plan
 from mmgl.data.slices import Slices, SliceSampler
 from mmgl.networks.unet import UNet
 from mmgl.ranks import shared
+
+CALM, HURRY = 0.5, 10.0
+"""Where a trained network learns on, all of it learns at the first multiple of the learning rate, and its outputs at
+the second where there are new structures. At the usual rate what is known suffers, and a new output goes not far enough
+in a short time (measured with ``benchmarks/accuracy/again.py``)."""
 
 
 @dataclass
@@ -50,6 +55,10 @@ class Stage:
         share: of the method's budget.
         segments: whether the network is worth checking on the check cases while this stage runs.
         reads_labels: whether a batch holds labels that the loss reads.
+
+    Attributes:
+        calmed: whether its parameters are those of a trained network, which are not to go far.
+        hurried: those of them that have to go further: none but where there are outputs for new structures.
     """
 
     name: str
@@ -58,6 +67,8 @@ class Stage:
     weight_decay: float = 1e-4
     segments = False
     reads_labels = False
+    calmed = False
+    hurried: Collection[nn.Parameter] = frozenset()
 
     def __init__(self, plan: Plan) -> None:
         self.plan = plan

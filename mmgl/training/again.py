@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -27,6 +28,10 @@ from mmgl.study.cases import is_case_name
 from mmgl.study.identity import match
 
 LATEST = "latest"
+
+RARE, SPREAD = 0.05, 0.1
+"""A new structure begins with this share of the probability of the background, and with weights that differ from those
+of the background by up to this share of what torch begins with."""
 
 
 @dataclass(frozen=True)
@@ -144,8 +149,8 @@ def grown(
 ) -> dict[str, Tensor]:
     """Return the weights of a U-Net with an output for each structure, in this order.
 
-    Known structures keep their weights, and a new one begins with random ones, as in a new network. (With the weights
-    of the background, which it was until now, it is hardly learned in a short time: equal weights get equal gradients.)
+    Known structures keep their weights. A new one begins as a small share of the background, which it was until now:
+    with random weights it would take the place of all else here and there, and the first steps would go into that.
 
     Args:
         weights: of ``UNet.state_dict``.
@@ -157,10 +162,12 @@ def grown(
     result = dict(weights)
     for name in (name for name in weights if name.startswith("classifiers.")):
         result[name] = weights[name].index_select(0, rows)
-        inputs = weights[name.rpartition(".")[0] + ".weight"].shape[1]
-        for i in new:  # torch begins a convolution of this size with numbers up to this bound
-            numbers = torch.rand(result[name][i].shape, generator=generator)
-            result[name][i] = (2 * numbers - 1) * inputs**-0.5
+        for i in new:
+            if name.endswith("bias"):
+                result[name][i] += math.log(RARE)
+            else:
+                numbers = torch.rand(result[name][i].shape, generator=generator)
+                result[name][i] += (2 * numbers - 1) * SPREAD * len(numbers) ** -0.5
     return result
 
 
@@ -179,15 +186,23 @@ def plan_again(known: Plan, facts: Sequence[ScanFacts], *, free_memory: int, on_
     return replace(known, batch=batch, scans=Ranges.of(facts))
 
 
-def begin_with(method: Method, weights: Mapping[str, Tensor]) -> None:
+def begin_with(method: Method, weights: Mapping[str, Tensor], *, new: bool) -> None:
     """Let a method go on from the weights of a network: its student and its teacher alike.
 
     Only the stages that learn to segment are left, and share the budget: the others make a network fit to begin with,
     which this one is, and would undo what it knows.
+
+    Args:
+        new: whether there are structures that the network did not know, whose outputs have further to go.
     """
-    for network in [module for module in method.modules() if isinstance(module, UNet)]:
+    networks = [module for module in method.modules() if isinstance(module, UNet)]
+    for network in networks:
         network.load_state_dict(dict(weights))
+    outputs = frozenset(p for network in networks for p in network.classifiers.parameters())
     method.stages = tuple(stage for stage in method.stages if stage.segments)
+    for stage in method.stages:
+        stage.calmed = True
+        stage.hurried = outputs if new else frozenset()
     whole = sum(stage.share for stage in method.stages)
     for stage in method.stages:
         stage.share /= whole

@@ -18,6 +18,7 @@ from mmgl.structures import Structure
 from mmgl.study import Case, Study
 from mmgl.training.again import run_of, trained_on
 from mmgl.training.check import Rows, dice, find, mean
+from mmgl.training.verdict import POOR
 
 SAME = 0.01
 """Dice by which one model must be better than another."""
@@ -27,7 +28,7 @@ def compare(study: Study, name: str, rows: Rows, device: torch.device) -> Findin
     """Return which of two models to use, or None where there is no other one to compare with.
 
     Only check cases that neither model was trained on, nor those they started from, and structures that both have, are
-    compared; their mean Dice decides.
+    compared; their mean Dice decides. A model that has learned a structure more is not set aside for it.
 
     Args:
         name: of the new model.
@@ -52,8 +53,16 @@ def compare(study: Study, name: str, rows: Rows, device: torch.device) -> Findin
     if not (old == old and new == new):
         return None
     key = "compare.better" if new > old + SAME else "compare.worse" if new < old - SAME else "compare.same"
-    dices = {"new": round(new, 3), "old": round(old, 3)}
-    return Finding(key, {"name": name, "other": path.stem, "cases": len(fair), **dices})
+    facts = {"name": name, "other": path.stem, "cases": len(fair), "new": round(new, 3), "old": round(old, 3)}
+    learned = [s.name for k, s in enumerate(study.structures) if k not in common and _learned(rows, fair, k)]
+    if key == "compare.worse" and learned:
+        return Finding("compare.more", {**facts, "structures": ", ".join(learned)})
+    return Finding(key, facts)
+
+
+def _learned(rows: Rows, cases: Sequence[int], structure: int) -> bool:
+    """Return whether a structure is found well enough to be of use."""
+    return mean([rows[i][structure] for i in cases]) >= POOR
 
 
 def _previous(study: Study, name: str) -> tuple[Path, Card] | None:

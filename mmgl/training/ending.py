@@ -47,7 +47,12 @@ class Trained:
 
 
 def keep(study: Study, run: Run, trained: Trained, checks: Sequence[PreparedCase], file: Path) -> None:
-    """Write the model, with nothing in it that tells who the patients are."""
+    """Write the model, with nothing in it that tells who the patients are.
+
+    Args:
+        checks: tell what doubt is usual, which takes as long as a check; none for a training that was stopped, because
+            whoever stopped it waits.
+    """
     run.tell("ending")
     scores = means(trained.rows) if trained.rows else []
     crf = fit_crf(trained.network, checks, trained.plan, trained.device) if trained.refines else None

@@ -15,7 +15,7 @@ from mmgl.data.slices import SliceSampler
 from mmgl.device import precision
 from mmgl.losses.marginal import sets_table
 from mmgl.messages import MMGLError
-from mmgl.methods.stage import Method, Stage
+from mmgl.methods.stage import CALM, HURRY, Method, Stage
 from mmgl.ranks import agreed, anybody, average_gradients
 from mmgl.structures import Structure
 from mmgl.training.budget import Budget
@@ -234,5 +234,10 @@ class Trainer:
 
 def _optimiser(stage: Stage) -> torch.optim.Optimizer:
     """Return the optimiser of a stage; every group knows the highest learning rate it is led up to."""
-    groups = [{"params": parameters, "lr": rate, "highest": rate} for parameters, rate in stage.groups()]
+    groups = []
+    for parameters, usual in stage.groups():
+        calm = CALM * usual if stage.calmed else usual
+        for hurried, highest in ((False, calm), (True, HURRY * usual)):
+            if chosen := [p for p in parameters if (p in stage.hurried) is hurried]:
+                groups.append({"params": chosen, "lr": highest, "highest": highest})
     return torch.optim.AdamW(groups, weight_decay=stage.weight_decay, foreach=True)

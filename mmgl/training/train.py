@@ -184,7 +184,7 @@ def _run(study: Study, run: Run, device: torch.device, stop: Callable[[], bool])
         torch.manual_seed(config["seed"])
         method = build_method(config["method"], plan, len(study.structures))
         if start:
-            begin_with(method, start)
+            begin_with(method, start, new=bool(config["start"]["new"]))
         share_norms(method)
         method.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
         slices = SliceSampler(prepared, plan, torch.Generator().manual_seed(config["seed"]))
@@ -204,7 +204,7 @@ def _run(study: Study, run: Run, device: torch.device, stop: Callable[[], bool])
     method = trainer.method
     trained = Trained(method.network, trainer.plan, trainer.device, trainer.checker.rows, method.refines)
     file = _model_file(study, name) if finished else free_file(study.folder, f"{name}-stopped")
-    keep(study, run, trained, checks, file)
+    keep(study, run, trained, checks if finished else (), file)
     tell_verdict(study, run, trained, prepared, file, finished=finished)
     tell_report(study, run, file)
     if not finished:
