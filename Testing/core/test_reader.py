@@ -68,6 +68,13 @@ def test_the_scores_of_the_front_page_are_those_that_were_measured():
     assert set(shown) <= measured
 
 
+def test_the_time_of_the_hardware_page_is_that_which_was_measured():
+    run = json.loads((REPOSITORY / "benchmarks/accuracy/partial.jsonl").read_text(encoding="utf-8").splitlines()[0])
+    text = (REPOSITORY / "docs/hardware.md").read_text(encoding="utf-8").replace("\n", " ")
+    assert f"{run['steps']} steps on the scans of {run['patients']} patients" in text
+    assert f"took {run['train_seconds'] / 60:.0f} minutes" in text
+
+
 def test_the_methods_page_names_every_method_and_where_its_equations_are():
     text = (REPOSITORY / "docs/methods.md").read_text(encoding="utf-8")
     for name, (file, _, _) in METHODS.items():
