@@ -19,7 +19,7 @@ JSON_LIMIT = 64 * 1024 * 1024
 """Largest JSON file that is read, in bytes: far above a study of 10,000 cases."""
 
 _HALF = re.compile(r"\\u[dD][89a-fA-F]")
-"""The escape of half a character, the only way one comes out of a file that is UTF-8; mostly it is one of two."""
+"""The escape of half a character, the only way in which one comes out of a file in UTF-8; most stand in pairs."""
 
 TRIES, WAIT = 40, 0.05
 """On Windows a file cannot be replaced while someone reads it: as often it is tried again, after as many seconds."""

@@ -66,11 +66,6 @@ class Finding:
         """What was found, what it means and what to do, in one line of English."""
         return fill(CATALOGUE[self.key], {"case": self.case, **self.parameters})
 
-    @property
-    def fix(self) -> str:
-        """What to do about it: the last sentence of the words."""
-        return fill(CATALOGUE[self.key].rpartition(". ")[2], {"case": self.case, **self.parameters})
-
     def to_json(self) -> dict[str, Any]:
         """Return key and parameters, from which the words can be made again, as JSON can hold them."""
         return {"key": self.key, "parameters": dict(self.parameters)}

@@ -44,10 +44,8 @@ def _check(config: Any) -> None:
     )
     _require(names, "its cases are no names")
     _require(isinstance(config.get("versions", {}), dict), "its versions are no dictionary")
-    start = config.get("start")
-    _require(
-        start is None or (isinstance(start, dict) and isinstance(start.get("model"), str)), "its start is no model"
-    )
+    start = config.get("start") or {"model": ""}
+    _require(isinstance(start, dict) and isinstance(start.get("model"), str), "its start is no model")
 
 
 def _is_number(value: Any) -> bool:

@@ -19,11 +19,7 @@ def entry(value: str, meaning: str, modifier: str = "") -> str:
 
 
 TISSUE = entry("85756007", "Tissue")
-VENTRICLE, ATRIUM, LUNG = (
-    entry("87878005", "Left ventricle"),
-    entry("82471001", "Left atrium"),
-    entry("39607008", "Lung"),
-)
+VENTRICLE, LUNG = entry("87878005", "Left ventricle"), entry("39607008", "Lung")
 
 
 def structure(number: int, name: str, terminology: str = "") -> Structure:

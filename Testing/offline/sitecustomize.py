@@ -1,8 +1,8 @@
 """Refuses the network to a Python process and to every Python process that it starts.
 
-Python imports a module of this name by itself when its folder is on ``PYTHONPATH``; ``Testing/conftest.py`` puts it there
-for all tests. What was refused is added to the file ``MMGL_REFUSED`` names, as whoever asked may have kept quiet about
-it. ``MMGL_NETWORK`` lets it through: several processes that train together must talk to each other.
+Python imports a module of this name by itself when its folder is on ``PYTHONPATH``, where ``Testing/conftest.py`` puts
+it for all tests. What was refused is added to the file that ``MMGL_REFUSED`` names, as whoever asked may have kept
+quiet about it. ``MMGL_NETWORK`` lets it through: several processes that train together must talk to each other.
 """
 
 import os

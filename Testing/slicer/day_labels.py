@@ -42,6 +42,7 @@ class LabelsChapters:
         labels = self.labels
         self.scans.table.choose(f"patient {UNLABELLED[0]}")
         self.click(self.scans.ui.labelButton)
+        self.settle()
         shown, truth = labels.shown, self.truth(UNLABELLED[0])
         some = np.zeros_like(truth, bool)
         some[::4] = True
@@ -67,11 +68,13 @@ class LabelsChapters:
         """09:00: the next scan begins with what another tool found."""
         labels = self.labels
         self.click(labels.ui.nextButton)
+        self.settle()
         shown, truth = labels.shown, self.truth(UNLABELLED[1])
         self.assertEqual(shown.name, f"patient {UNLABELLED[1]}")
         draft = results.new_segmentation(shown.volume, truth.astype(np.uint8), self.desk.study.structures, "Draft")
         labels.ui.draftSelector.setCurrentNode(draft)
         self.click(labels.ui.draftButton)
+        self.settle()
         self.assertFalse(labels.ui.doneButton.enabled)
         self.picture("09-00 a draft of another tool", volume=shown.volume)
         first = shown.segmentation.GetSegmentation().GetNthSegmentID(0)

@@ -5,15 +5,16 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import sys
 import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 from runs import SETTINGS, Run
+
+from mmgl.jobs.lock import lock
 
 RESULTS = Path(__file__).with_name("results.jsonl")
 BUSY = 75
@@ -88,20 +89,3 @@ def claimed(path: Path, patience: float = 2.0) -> Iterator[bool]:
             time.sleep(0.05)
             held = lock(file)
         yield held
-
-
-def lock(file: IO[bytes]) -> bool:
-    """Lock an open file until it is closed, and return whether that could be done."""
-    try:
-        if sys.platform == "win32":
-            import msvcrt
-
-            file.seek(2**30)  # far behind what is written, where a lock hinders no reader
-            msvcrt.locking(file.fileno(), msvcrt.LK_NBLCK, 1)
-        else:
-            import fcntl
-
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        return False
-    return True

@@ -18,7 +18,7 @@ HEADER = ("structure", "cases", "Dice", "worst", "HD95 mm", "surface mm")
 
 
 def as_text(scores: Sequence[Score]) -> str:
-    """Return a table with one row a structure and a row of means, aligned for a terminal; no trailing newline."""
+    """Return a table of scores with one row a structure and a row of means, aligned for a terminal."""
     rows = summary_rows(scores)
     text = _aligned([HEADER, *rows], rule_above_last=bool(rows))
     return f"{text}\n{words}" if (words := partly_labelled(scores)) else text

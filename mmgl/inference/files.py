@@ -23,9 +23,6 @@ from mmgl.inference.settings import Result, Settings
 from mmgl.messages import MMGLError
 from mmgl.structures import Structure
 
-FORMATS = ("seg.nrrd", "seg.dcm", "nii.gz", "nrrd", "png")
-"""What a result can be written as: with names, colours and codes, or as values, of which i + 1 is structure i."""
-
 
 @dataclass(frozen=True)
 class Written:
@@ -48,7 +45,8 @@ class Writer:
     Args:
         predictor: with the model.
         settings: for every scan.
-        suffix: one of ``FORMATS``.
+        suffix: ``seg.nrrd`` or ``seg.dcm``, with names, colours and codes; or ``nii.gz``, ``nrrd`` or ``png``, with
+            values, of which i + 1 is structure i.
         smooth: sequences with what neighbouring frames show.
         on_finding: told before the work what may spoil a result.
         before: told of every result just before it is written.
@@ -178,6 +176,12 @@ def segment(model: str | Path, scan: str | Path, output: str | Path, *, device: 
     """Segment one scan with a model file and return the ``.seg.nrrd`` written into the folder ``output``.
 
     For several scans make one ``Predictor`` and use ``segment_file``, which loads the model once.
+
+    Args:
+        model: a ``.mmgl`` file.
+        scan: a file, or a folder that holds one DICOM series.
+        output: made where it is not there.
+        device: ``auto``, ``cpu`` or ``cuda``.
 
     Raises:
         MMGLError: as ``Predictor`` and ``segment_file``.

@@ -44,7 +44,7 @@ class Predictor:
         device: ``auto``, ``cpu`` or ``cuda``.
 
     Raises:
-        MMGLError: the model cannot be read, or the device is not there.
+        MMGLError: the model cannot be read or is damaged (``model.invalid``), or the device is not there.
     """
 
     def __init__(self, path: Path, device: str = "auto") -> None:
@@ -85,6 +85,10 @@ class Predictor:
     def segment(self, scan: Scan, progress: Progress | None = None) -> Array:
         """Return the labelmap (z, y, x) of a scan on its own grid; all structures, nothing tidied up.
 
+        Args:
+            scan: of the kind the model was made for.
+            progress: told the share that is done.
+
         Raises:
             MMGLError: as ``result``.
         """
@@ -94,6 +98,8 @@ class Predictor:
         """Return the labelmap of a scan, how doubtful it is, and what was changed in it.
 
         Args:
+            scan: of the kind the model was made for.
+            settings: the usual ones unless given.
             progress: told the share that is done.
 
         Raises:
@@ -122,7 +128,11 @@ class Predictor:
             yield box, self._found(*self.fused(scan, part, tell), scan, part)
 
     def fused(self, scan: Scan, settings: Settings, progress: Progress | None = None) -> tuple[Fused, list[Finding]]:
-        """Return the probabilities of a scan on the plan's grid, and what happened on the way."""
+        """Return the probabilities of a scan on the plan's grid, and what happened on the way.
+
+        Args:
+            scan, settings, progress: as in ``result``, which asks this first and ``finish`` then.
+        """
         self._check(scan)
         plan, whole = self.card.plan, plan_size(scan, self.card.plan)
         box: Box | None = None
@@ -142,8 +152,14 @@ class Predictor:
         return fused, findings
 
     def finish(self, fused: Fused, scan: Scan, settings: Settings, findings: list[Finding]) -> Result:
-        """Return the result that probabilities on the plan's grid give, which may be changed."""
+        """Return the result that probabilities on the plan's grid give.
+
+        Args:
+            fused, findings: what ``fused`` returned; the probabilities may be changed.
+            scan, settings: as there.
+        """
         return self._tidied(self._found(fused, findings, scan, settings), settings)
+
 
     def _found(self, fused: Fused, findings: list[Finding], scan: Scan, settings: Settings) -> Result:
         """Return what was found, before it is tidied up. Doubt is that of the network: refining would only hide it."""
@@ -167,7 +183,7 @@ class Predictor:
         return replace(result, labelmap=labelmap, grid=grid, findings=findings)
 
     def labelmap(self, fused: Fused, scan: Scan, settings: Settings) -> Array:
-        """Return the labelmap (z, y, x) on the scan's own grid, without the structures that are not wanted."""
+        """Return the labelmap (z, y, x) of ``fused`` on the scan's own grid, with the structures the settings want."""
         region = checked(settings.region, scan.grid) if settings.region else None
         weights = [1.0] + [1 / LOWER if s.name in settings.lower else 1.0 for s in self.structures]
         labelmap = labelmap_on_own_grid(fused, scan.grid, region, weights if settings.lower else None)

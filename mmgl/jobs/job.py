@@ -119,7 +119,7 @@ class Job:
         return job
 
     def look(self, quiet: float = QUIET) -> Look:
-        """Return how the job is now."""
+        """Return how the job is now; without a sign of life for ``quiet`` seconds it counts as stalled."""
         launch, status = self._launch(), read_status(self.folder)
         if status.get("beat", 0.0) < launch.get("begun", 0.0):
             status = {}  # of an earlier process in this folder
@@ -167,7 +167,7 @@ class Job:
             self._process.wait(timeout=30)
 
     def wait(self, timeout: float) -> int | None:
-        """Wait for the end of the process this object started, and return its exit status.
+        """Wait at most ``timeout`` seconds for the end of the process this object started, and return its exit status.
 
         Raises:
             subprocess.TimeoutExpired: it still runs.

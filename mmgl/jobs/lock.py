@@ -14,16 +14,16 @@ def only_one(path: Path) -> Iterator[bool]:
     """Yield whether this process has the lock in a file, for as long as the block lasts; never waits."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("a+b") as file:
-        yield _locked(file)
+        yield lock(file)
 
 
-def _locked(file: IO[bytes]) -> bool:
-    """Lock a file until it is closed; return whether nobody else had locked it."""
+def lock(file: IO[bytes]) -> bool:
+    """Lock an open file until it is closed; return whether nobody else had locked it."""
     try:
         if sys.platform == "win32":
             import msvcrt
 
-            file.seek(0)
+            file.seek(2**30)  # far behind what is written, where a lock hinders no reader
             msvcrt.locking(file.fileno(), msvcrt.LK_NBLCK, 1)
         else:
             import fcntl

@@ -41,7 +41,7 @@ class Answer:
 class Order:
     """One scan on its way through a worker, or a model that is made ready.
 
-    Made by ``Worker``, which alone changes it.
+    Made by ``Worker``, which alone changes it, from the number of the order, its folder and the wish.
 
     Attributes:
         state: ``waiting``, ``working``, ``done``, ``failed`` (and said why), ``died`` or ``cancelled``.

@@ -117,7 +117,7 @@ class Queue:
             start_alone(command, self.folder / "log.txt", environment, folder=self.folder)
 
     def cancel(self, turn: Turn) -> bool:
-        """Take a job back: one that waits does not begin, one that works is asked to stop, and ended the second time.
+        """Take a turn back: one that waits does not begin, one that works is asked to stop, and ended the second time.
 
         Returns:
             Whether it was at work.
@@ -140,7 +140,7 @@ class Queue:
         return turn.state == "running"
 
     def forget(self, turn: Turn) -> None:
-        """Take a job that is over off the list."""
+        """Take a turn that is over off the list."""
         if turn.state == "over":
             turn.file.with_suffix(".state").unlink(missing_ok=True)
             turn.file.unlink(missing_ok=True)

@@ -86,7 +86,7 @@ class Record:
         return os.environ.get(OWN_GROUP) == "1"
 
     def tell(self, event: str, **facts: Any) -> None:
-        """Append one event, a JSON object on a line of its own, and pass it on."""
+        """Append one event with its facts, a JSON object on a line of its own, and pass it on."""
         now = time.time()
         record = {"time": round(now, 3), "event": event, **facts}
         line = json.dumps(record, ensure_ascii=False) + "\n"

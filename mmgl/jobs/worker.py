@@ -54,7 +54,7 @@ class Worker:
         return self._process.pid if self._process is not None and self._process.poll() is None else None
 
     def prepare(self, model: Path, device: str = "auto") -> None:
-        """Have the process started and a model loaded, so that the next order finds it ready."""
+        """Have the process started and a model loaded on a device, so that the next order finds it ready."""
         self.poll()
         wanted = (str(model), device)
         coming = self._line[-1].wish if self._line else None

@@ -108,7 +108,7 @@ class Case:
 
     @staticmethod
     def from_json(value: Any, folder: Path, where: str = "case") -> Case:
-        """Return the case that ``to_json`` wrote; ``where`` names its place in the file.
+        """Return the case that ``to_json`` wrote as ``value`` for a study in ``folder``; ``where`` names its place.
 
         Raises:
             ValueError: the dictionary is not one that ``to_json`` writes: the place, then what it must be.

@@ -137,16 +137,16 @@ class Study(StructureList):
         return case
 
     def remove_case(self, name: str) -> None:
-        """Take a case out of the study; its files stay where they are."""
+        """Take the case of this name out of the study; its files stay where they are."""
         gone = self.case(name)
         self.cases = tuple(case for case in self.cases if case is not gone)
 
     def set_use(self, name: str, use: Use) -> Case:
-        """Say what a case is for."""
+        """Give the case of this name another use, and return it."""
         return self._put(replace(self.case(name), use=use))
 
     def set_label(self, name: str, label: str | Path | None, meanings: Mapping[str, str] | None = None) -> Case:
-        """Give a case a new or corrected label, or None to take its label away.
+        """Give the case of this name a new or corrected label, or None to take its label away.
 
         What was said of the same file before still holds where ``meanings`` says nothing else.
 
@@ -169,7 +169,7 @@ class Study(StructureList):
         """Hold out the cases of about ``fraction`` of the labelled patients, at least one, and train on all others.
 
         Nobody of fewer than four labelled patients; of six or more so many that there are three check cases. Cases that
-        are left out stay so. All cases of a patient go together, also unlabelled ones. Their order does not matter.
+        are left out stay so. All cases of a patient go together, also unlabelled ones. The same seed gives the same.
 
         Returns:
             The names of the check cases.
@@ -214,11 +214,11 @@ class Study(StructureList):
         return self._put(replace(self.case(case), patient=patient.strip()))
 
     def check(self, on_progress: Callable[[int, int], None] | None = None) -> list[Finding]:
-        """Return what is wrong, doubtful or to be asked before training, the gravest first (``checks.check``)."""
+        """Return what is wrong, doubtful or to be asked, the gravest first; ``on_progress`` hears how many are done."""
         return check(self, on_progress)
 
     def answer(self, finding: Finding, choice: str) -> None:
-        """Answer a question so that it is not asked again, or raise ``check.no_choice``."""
+        """Answer a finding that is a question with one choice of it, or raise ``check.no_choice``."""
         answer(self, finding, choice)
 
     # Voxels
@@ -246,5 +246,5 @@ class Study(StructureList):
         return read_label(case, self.structures)
 
     def read_labelmap(self, case: Case) -> Array:
-        """Read the labelmap of ``read_label``: (z, y, x) int32, i + 1 for ``structures[i]``, negative if not known."""
+        """Read the labelmap of a case: (z, y, x) int32, i + 1 for ``structures[i]``, negative if not known."""
         return read_label(case, self.structures).labelmap

@@ -65,7 +65,7 @@ class Budget:
 
     @staticmethod
     def from_json(value: Mapping[str, Any]) -> Budget:
-        """Return the budget that ``to_json`` gave."""
+        """Return the budget whose ``to_json`` gave this value."""
         return Budget(value["steps"], value["minutes"], value.get("until"))
 
     def steps_of(self, share: float) -> int | None:
