@@ -160,7 +160,6 @@ class Predictor:
         """
         return self._tidied(self._found(fused, findings, scan, settings), settings)
 
-
     def _found(self, fused: Fused, findings: list[Finding], scan: Scan, settings: Settings) -> Result:
         """Return what was found, before it is tidied up. Doubt is that of the network: refining would only hide it."""
         doubt = doubt_of(fused, scan.grid, self.card.plan, self.structures, self.card.doubts)
