@@ -35,9 +35,7 @@ class Message:
         """Show an error, the one thing to do about it, and a button that copies a report with the log."""
         self._show(without_folders(error), *(action or self._actions.get(error.key, ("", None))))
         self.ui.messageLabel.toolTip = str(error)
-        versions = f"MMGL {mmgl.__version__}, Slicer {slicer.app.majorVersion}.{slicer.app.minorVersion}"
-        names = [*map(str, error.parameters.values()), self._scan()]
-        self._report = "\n".join([error.key, versions, SYSTEM, anonymous(log, names)])
+        self._report = report(error.key, log, [*map(str, error.parameters.values()), self._scan()])
         self.ui.copyButton.visible = True
 
     def onAction(self):
@@ -54,6 +52,12 @@ class Message:
         self.ui.actionButton.text, self._action = text, action
         self.ui.actionButton.visible = action is not None
         self.ui.copyButton.visible = False
+
+
+def report(said, log, names=()):
+    """Return what a user may send to who can help: versions, computer, and a log in which no name is named."""
+    versions = f"MMGL {mmgl.__version__}, Slicer {slicer.app.majorVersion}.{slicer.app.minorVersion}"
+    return "\n".join([said, versions, SYSTEM, anonymous(log, names)])
 
 
 def without_folders(error):

@@ -85,6 +85,7 @@ def making_segmentation(
     node.UnRegister(None)
     node.SetName(scene.GenerateUniqueName(name))
     node.SetAndObserveSegmentation(segmentation)
+    node.SetUndoEnabled(True)  # or the undo of a scene would pass it by
     scene.AddNode(node)
     node.CreateDefaultDisplayNodes()
     node.SetReferenceImageGeometryParameterFromVolumeNode(volume)

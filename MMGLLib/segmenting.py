@@ -74,7 +74,7 @@ class Segmenting(Run):
     @property
     def idle(self) -> bool:
         """Whether it waits for the process that segments."""
-        return not self._request.ended
+        return super().idle or not self._request.ended
 
     def cancel(self) -> None:
         """Ask it to end; the next ``poll`` or the one after tells that it has."""
@@ -90,7 +90,8 @@ class Segmenting(Run):
         """Wait for the result, and make the nodes that show it."""
         yield from followed(self._request, self.tell)
         self.details = self._request.details()
-        labelmap, request = self._request.result(), self._request
+        request = self._request
+        labelmap = yield from self.elsewhere(request.result)  # it may be large, and is read from a file
         self._require_scan()
         self.tell({"event": "progress", "stage": "progress.finishing", "share": 1.0, "seconds_left": None})
         numbers, structures = numbering(self.card.structures, self._wanted)

@@ -70,7 +70,7 @@ class SegmentingFrames(Run):
     @property
     def idle(self) -> bool:
         """Whether it waits for the process that segments."""
-        return self._request is not None and not self._request.ended
+        return super().idle or (self._request is not None and not self._request.ended)
 
     def cancel(self) -> None:
         """Ask it to end; nothing is added then."""
@@ -124,7 +124,7 @@ class SegmentingFrames(Run):
             self.tell({**event, "share": share, "seconds_left": left, "frame": number + 1, "frames": count})
 
         yield from followed(self._request, tell)
-        labelmap = self._request.result()
+        labelmap = yield from self.elsewhere(self._request.result)
         self.close()
         self.details = ""
         return labelmap

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable, Generator, Mapping
 from pathlib import Path
 from typing import Any
@@ -61,12 +60,6 @@ class AddingCase(Run):
             raise MMGLError("slicer.no_result")
         self.node, self.volume, self.scene = node, volume, volume.GetScene()
         self.folder, self.meanings, self.same = Path(folder), dict(meanings or {}), same
-        self._thread: threading.Thread | None = None
-
-    @property
-    def idle(self) -> bool:
-        """Whether it waits for the files to be written."""
-        return self._thread is not None and self._thread.is_alive()
 
     def work(self) -> Generator[None, None, Event]:
         """Copy what is in the scene, have it written, and mark the segments as completed."""
@@ -76,26 +69,13 @@ class AddingCase(Run):
         name = self._case_name(study)
         scan = yield from copied(nodes.scan_of(self.volume))
         painted = yield from nodes.making_painted(self.node)
-        ended: list[BaseException | None] = []
-        told: list[str] = []
 
-        def write() -> None:
-            try:
-                label = painted.on(scan.grid)
-                told.extend(_overlaps(label))
-                _write(study, name, scan, label, self.meanings, bool(self.same))
-            except Exception as error:  # whatever it is, the thread that asked raises it
-                ended.append(error)
-            else:
-                ended.append(None)
+        def write() -> list[str]:
+            label = painted.on(scan.grid)
+            _write(study, name, scan, label, self.meanings, bool(self.same))
+            return _overlaps(label)
 
-        self._thread = threading.Thread(target=write, daemon=True)
-        self._thread.start()
-        while not ended:
-            self._thread.join(0)  # lets the thread go on, and does not wait
-            yield
-        if ended[0] is not None:
-            raise ended[0]
+        told = yield from self.elsewhere(write)
         if self.node.GetScene() is self.scene:
             _mark_completed(self.node)
         return {"event": "done", "case": name, "waiting": corrections(study), "told": told}

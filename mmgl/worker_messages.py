@@ -14,8 +14,8 @@ WORKER: dict[str, str] = {
     ),
     "worker.cancelled": "Segmenting was cancelled.",
     "memory.segment": (
-        "{case} is too large for the memory of this computer. Segment it in {pieces} pieces: the result is the same, "
-        "and it takes longer."
+        "{case} is too large for the memory of this computer. Try again in pieces: the result is the same, and it "
+        "takes longer."
     ),
     "device.unusable": (
         "Your NVIDIA card was found but cannot be used (its driver may be too old, or the card is not supported), so "

@@ -1,10 +1,8 @@
 """A frame with a message: what happened, what it means, and buttons that do the things there are to do."""
 
-import platform
-
 import slicer
 
-import mmgl
+from MMGLLib.message import report
 
 
 class Notice:
@@ -39,9 +37,7 @@ class Notice:
     def fail(self, words, log, *actions):
         """Show what went wrong, with a button that copies a report with the log."""
         self.say(words, *actions)
-        versions = f"MMGL {mmgl.__version__}, Slicer {slicer.app.majorVersion}.{slicer.app.minorVersion}"
-        system = f"{platform.system()} {platform.release()} {platform.machine()}"  # platform() itself asks a process
-        self._report = "\n".join([words, versions, system, log])
+        self._report = report(words, log)
         self.ui.copyButton.visible = True
 
     def onFirst(self):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from typing import ClassVar
 
 import numpy as np
@@ -50,6 +51,7 @@ class PretendRequest:
     def result(self):
         from MMGLLib.messages import MMGLError
 
+        self.read_by = threading.current_thread()
         if self.cancelled:
             raise MMGLError("slicer.stopped")
         if isinstance(PretendRequest.outcome, Exception):

@@ -37,7 +37,7 @@ MISTAKES = {
     "a loop that waits for the process": (PANEL, "not self.run.poll() and", "not list(iter(self.run.poll, True)) and"),
     "sleeping in a slot": (PROGRESS, "_last = time.monotonic(), {}\n        ", "_last = time.sleep(0.2), {}\n        "),
     "events inside a slot": (PANEL, "self._timer.start()", "self._timer.start(); slicer.app.processEvents()"),
-    "a dialog nobody can answer": (MESSAGE, "versions, SYSTEM,", "versions, slicer.util.messageBox(str(error)),"),
+    "a dialog nobody can answer": (MESSAGE, "versions, SYSTEM,", "versions, slicer.util.messageBox(said),"),
     "a name that only the wheel has": (PANEL, "slicer.util.childWidgetVariables", "slicer.childWidgetVariables"),
     "an enum compared to a number": (ADVANCED, "== qt.Qt.Checked", "== 2"),
     "a signal of a list with other arguments": (ADVANCED, "itemChanged(QListWidgetItem*)", "itemChanged(int)"),

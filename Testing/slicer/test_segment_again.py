@@ -8,6 +8,7 @@ from pretend import PretendRequest
 from scenes import STRUCTURES
 from vtk.util.numpy_support import vtk_to_numpy
 
+from mmgl.finding import Finding
 from mmgl.messages import MMGLError
 from MMGLLib import results
 
@@ -46,7 +47,7 @@ class AgainTest(PanelTest):
     def test_too_large_for_the_memory_then_in_pieces(self):
         self.begin()
         words = self.failed(MMGLError("memory.segment", case="Scan", pieces=4))
-        self.assertIn("too large for the memory of this computer. Segment it in 4 pieces", words)
+        self.assertIn("too large for the memory of this computer. Try again in pieces", words)
         self.assertEqual(self.action(), "Try again in pieces")
         self.will("both")
         self.assertEqual(self.click(), {"pieces": 4})
@@ -85,6 +86,14 @@ class AgainTest(PanelTest):
         self.assertEqual((found == 2).sum(), (slicer.util.arrayFromVolume(self.volume) > 900).sum())
         self.ui.nextDoubtButton.click()
         self.assertIn("Doubtful slice 1", self.ui.statusLabel.text)
+
+    def test_a_card_that_cannot_be_used_is_told_beside_the_result(self):
+        self.ready()
+        with mock.patch.object(PretendRequest, "fit", (Finding("device.unusable"),)):
+            self.ui.segmentButton.click()
+            self.ended()
+        self.assertIn("Your NVIDIA card was found but cannot be used", self.ui.checkLabel.text)
+        self.assertEqual(len(self.segmentations()), 1)
 
     def test_a_large_result_says_how_it_is_seen_in_3d(self):
         with mock.patch.object(results, "FACES", 10):

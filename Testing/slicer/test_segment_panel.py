@@ -1,5 +1,6 @@
 """The panel of MMGLSegment from an empty scene to a result, and what it knows of models."""
 
+import threading
 from unittest import mock
 
 import numpy as np
@@ -36,6 +37,7 @@ class PathTest(PanelTest):
         self.will("both")
         self.ended()
         (node,) = self.segmentations()
+        self.assertIsNot(PretendRequest.made[0].read_by, threading.main_thread())  # a large result takes long to read
         self.assertEqual(self.shown(), "")
         self.assertEqual(self.ui.segmentButton.text, "Segment")
         self.assertTrue(self.ui.progressBar.isHidden())

@@ -7,7 +7,7 @@ import numpy as np
 import slicer
 from bench import faults, on_bench_only
 from panels import PanelTest
-from scenes import STRUCTURES
+from scenes import STRUCTURES, to_ras, transform_of
 
 from mmgl.structures import Structure
 from mmgl.study import Study
@@ -106,6 +106,15 @@ class TrainingTest(PanelTest):
         self.assertGreater(len(taken), 60)
         self.assertLess(max(taken), faults.MARGIN * faults.LIMIT * faults.slowness())
         self.assertTrue((heard[0].layers[0] == labelmap).all())
+
+    def test_a_correction_that_lies_beside_the_scan(self):
+        self.study.save()
+        node = self.panel.parameters.result
+        away = transform_of(to_ras(np.eye(3), origin=(900, 900, 900)))
+        node.SetAndObserveTransformNodeID(away.GetID())
+        self.add()
+        self.assertIn("does not lie on its image", self.said())
+        self.assertEqual(list(self.study.folder.rglob("*.nrrd")), [])
 
     def test_a_folder_that_is_no_study(self):
         self.add(self.folder)
