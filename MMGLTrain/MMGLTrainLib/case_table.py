@@ -32,8 +32,11 @@ class CaseTable:
         for name in [name for name in self._items if name not in rows]:
             item = self._items.pop(name)
             self._table.takeTopLevelItem(self._table.indexOfTopLevelItem(item))
+        late = set(self._waiting)  # not filled yet, so what is shown of them is older than what is known
         self._waiting = [
-            name for name, texts in rows.items() if self._rows.get(name) != texts or name not in self._items
+            name
+            for name, texts in rows.items()
+            if self._rows.get(name) != texts or name not in self._items or name in late
         ]
         self._rows = dict(rows)
         if self._waiting:

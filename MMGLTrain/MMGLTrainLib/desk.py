@@ -71,7 +71,10 @@ class Desk:
 
     def poll(self):
         """Look at what is being done, and whether somebody else has changed the study."""
+        worked = bool(self.errands.busy)
         self.errands.poll()
+        if worked and not self.errands.busy:
+            self.onChanged()  # what waited for its end can be done again
         if self.opened is None:
             return
         self.opened.beat()

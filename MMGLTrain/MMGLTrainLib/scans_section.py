@@ -69,8 +69,9 @@ class ScansSection:
         self.findings.show(findings)
         for widget in (self.ui.filterEdit, self.ui.caseTable, self.ui.useSelector, self.ui.labelButton):
             widget.visible = bool(rows)
+        adding = self.desk.errands.busy in ("add", "series", "sample") or bool(self.desk.asked)  # a folder waits for answers
         for widget in (self.ui.addFolderButton, self.ui.addSlicerButton, self.ui.addTickedButton):
-            widget.enabled = self.desk.writable and self.desk.errands.busy not in ("add", "sample")
+            widget.enabled = self.desk.writable and not adding
         self.ui.removeButton.visible = bool(rows)
         labelled = study is not None and any(case.label for case in study.cases)
         self.ui.holdOutButton.visible = labelled and not study.checks

@@ -1,9 +1,9 @@
 """Sets MMGL up beside other extensions' packages, and shows that none of them changes: `pip freeze` before and after.
 
-python Testing/packaging/neighbours.py FOLDER
+python Testing/packaging/neighbours.py FOLDER [WHEELS]
 
-makes a virtual environment in FOLDER with versions of MONAI, nibabel, scikit-image and SimpleITK that a careless
-installation would replace, lets the set-up of the modules install what they need, and compares. It downloads PyTorch.
+makes a virtual environment in FOLDER with older versions of MONAI, nibabel, scikit-image and SimpleITK, lets the set-up
+of the modules install what they need, and compares. It downloads PyTorch, or takes it from a folder of wheels.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 
 REPOSITORY = Path(__file__).resolve().parents[2]
@@ -32,11 +32,11 @@ sys.modules["slicer"] = slicer
 from MMGLLib import setup
 ended = []
 setup.require_space = lambda: None
-setup.SetUp(lambda error, log: ended.append((error, log)))
+setup.SetUp(lambda error, log: ended.append((error, log)), folder=sys.argv[2])
 (error, log), = ended
 sys.exit(f"{error}: {log}" if error else 0)
 """
-"""The part of Slicer that the set-up uses, and the set-up; it is given the Python that has pip."""
+"""The part of Slicer that the set-up uses, and the set-up; it is given the Python that has pip, and the folder."""
 
 
 def make_environment(folder: Path) -> Path:
@@ -60,19 +60,19 @@ def freeze(python: Path) -> dict[str, str]:
     return dict(line.split("==", 1) for line in lines if "==" in line)
 
 
-def set_up(python: Path, environment: Mapping[str, str] | None = None) -> None:
-    """Let the set-up of the modules install what they need into the environment of a Python."""
+def set_up(python: Path, environment: Mapping[str, str] | None = None, wheels: str = "") -> None:
+    """Let the set-up of the modules install what they need, from the network or a folder, for a Python."""
     told = {**os.environ, **(environment or {}), "PYTHONPATH": str(REPOSITORY), "PYTHONDONTWRITEBYTECODE": "1"}
-    subprocess.run([str(python), "-c", DRIVER, sys.executable], env=told, check=True, cwd=REPOSITORY)
+    subprocess.run([str(python), "-c", DRIVER, sys.executable, wheels], env=told, check=True, cwd=REPOSITORY)
 
 
-def main(folder: Path, neighbours: Sequence[str] = NEIGHBOURS, alone: Sequence[str] = ALONE) -> int:
+def main(folder: Path, wheels: str = "") -> int:
     """Compare before and after, print both, and return an exit status."""
     python = make_environment(folder)
-    pip(python, "install", *neighbours)
-    pip(python, "install", "--no-deps", *alone)
+    pip(python, "install", *NEIGHBOURS)
+    pip(python, "install", "--no-deps", *ALONE)
     before = freeze(python)
-    set_up(python)
+    set_up(python, wheels=wheels)
     after = freeze(python)
     changed = {name: (version, after.get(name)) for name, version in before.items() if after.get(name) != version}
     for name, version in sorted(after.items()):
@@ -82,4 +82,4 @@ def main(folder: Path, neighbours: Sequence[str] = NEIGHBOURS, alone: Sequence[s
 
 
 if __name__ == "__main__":
-    sys.exit(main(Path(sys.argv[1])))
+    sys.exit(main(Path(sys.argv[1]), *sys.argv[2:3]))

@@ -2,20 +2,28 @@
 
 from __future__ import annotations
 
+import os
+import shutil
 import tempfile
-import unittest
 from pathlib import Path
 from typing import ClassVar
 from unittest import mock
 
 import numpy as np
 import slicer
-from bench import BenchTest, popups
+from bench import REPOSITORY, BenchTest, popups
 from panels import open_module
 from train_panels import InThread
 
 from mmgl.jobs import queue as queue_module
 from MMGLLib import errand, setup, training, worker
+
+HIPPOCAMPI = Path(os.environ.get("MMGL_DATA", REPOSITORY.parent / "shared" / "data")) / "hippocampus"
+LABELLED = ("001", "004", "006", "007", "015")
+UNLABELLED = ("017", "020")
+LATER = ("024", "025")
+TODAY, WARD = "033", ("034", "035")
+"""Scans by their number, and what each is in the story."""
 
 
 class DayTest(BenchTest):
@@ -36,7 +44,7 @@ class DayTest(BenchTest):
         super().setUp()
         folder = tempfile.TemporaryDirectory(ignore_cleanup_errors=True)
         self.addCleanup(folder.cleanup)
-        self.folder, self.clicks = Path(folder.name), 0
+        self.folder, self.clicks, self.views = Path(folder.name), 0, []
         self.documents = self.folder / "Documents ü"
         self.documents.mkdir()
         slicer.app.settings().clear()
@@ -91,6 +99,7 @@ class DayTest(BenchTest):
 
     def click(self, button, answer: str | Path | tuple = "") -> None:
         """Click what can be clicked, and answer the dialog it opens; one for a file answers with its kind, too."""
+        slicer.app.processEvents()  # what was just made is shown by the next event
         self.assertTrue(button.enabled and not button.isHidden(), button.text)
         if answer:
             popups.answers.append(answer if isinstance(answer, tuple) else str(answer))
@@ -140,6 +149,22 @@ class DayTest(BenchTest):
         editor.ModifySegmentByLabelmap(segmentation, segment, brush, mode, False, True)
         slicer.mrmlScene.RemoveNode(editor_node)
 
+    def copies(self, folder, *names, labels=()):
+        """Copy scans into a folder of the clinic, and return it."""
+        for kind, wanted in (("images", (*names, *labels)), ("labels", labels)):
+            for name in wanted:
+                file = f"hippocampus_{name}.nii.gz"
+                (self.folder / folder / kind).mkdir(parents=True, exist_ok=True)
+                shutil.copy(HIPPOCAMPI / kind / file, self.folder / folder / kind / f"patient {name}.nii.gz")
+        return self.folder / folder
+
+    @staticmethod
+    def truth(name):
+        """Return the true labelmap (z, y, x) of a scan."""
+        import SimpleITK as sitk
+
+        return sitk.GetArrayFromImage(sitk.ReadImage(str(HIPPOCAMPI / "labels" / f"hippocampus_{name}.nii.gz")))
+
     def picture(self, name: str, panel=None, volume=None) -> None:
         """Take a picture of a panel, with the three slice views of a volume beside it where one is given."""
         if self.pictures is None:
@@ -149,18 +174,17 @@ class DayTest(BenchTest):
         picture = of_widget((panel or self.panel).form, 480)
         parts = [picture]
         if volume is not None:
-            orientations = ("Axial", "Coronal", "Sagittal")
-            parts += [SliceView(volume, way, size=(300, 300)).picture() for way in orientations]
+            if not self.views:
+                orientations = ("Axial", "Coronal", "Sagittal")
+                self.views += [SliceView(volume, way, size=(300, 300)) for way in orientations]
+            for view in self.views:
+                view.show(volume)
+                parts.append(view.picture())
         height = max(len(part) for part in parts)
         parts = [np.pad(p, ((0, height - len(p)), (0, 12), (0, 0)), constant_values=255) for p in parts]
         self.taken[name] = picture
         save(self.pictures / f"{len(self.taken):02d} {name}.png", *parts)
         print(f"{name}: {self.ui.statusLabel.text}", flush=True)
-
-
-def needs(folder: Path):
-    """Skip where the real scans are not."""
-    return unittest.skipUnless(folder.is_dir(), f"the real scans are not in {folder.name}")
 
 
 def _array(image) -> np.ndarray:

@@ -118,6 +118,7 @@ class FullDiskTest(PanelTest):
             self.settle()
         self.assertIn("No space left", self.said())
         self.assertEqual(self.desk.study.cases, ())
+        self.assertTrue(self.scans.ui.addFolderButton.enabled)
 
     def test_while_a_folder_is_added(self):
         self.open()

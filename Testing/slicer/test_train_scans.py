@@ -123,6 +123,15 @@ class TableTest(PanelTest):
         self.assertEqual(len(self.rows()), 5)
         self.assertTrue((self.study.folder.parent / "scan 5.nrrd").is_file())
 
+    def test_a_row_that_is_shown_again_before_it_was_filled_is_filled(self):
+        self.open()
+        rows = {row[0]: row for row in self.rows()}
+        rows["scan 1"][3] = "changed"
+        self.scans.table.show(rows)
+        self.scans.table.show(rows)
+        self.settle()
+        self.assertIn(rows["scan 1"], self.rows())
+
     def test_volumes_of_the_scene_join_with_what_is_painted_on_them(self):
         from MMGLLib import results
 

@@ -2,8 +2,8 @@
 
 python Testing/slicer/train_pictures.py FOLDER [STEPS]
 
-STEPS are those of the trainings of the day, 100 unless given; the more, the better what the pictures show. In the order of their
-names the pictures tell the day. ``train.png`` and ``training.png`` in FOLDER are those of ``Resources``.
+STEPS are those of the trainings of the day, 100 unless given; the more, the better what the pictures show. In the order
+of their names the pictures tell the day. ``train.png`` and ``training.png`` in FOLDER are those of ``Resources``.
 """
 
 import sys

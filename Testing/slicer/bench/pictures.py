@@ -68,11 +68,7 @@ class SliceView(_View):
         self._manage(factory, [*names, "vtkMRMLSegmentationsDisplayableManager2D"])
         self.group.SetMRMLDisplayableNode(self.node)
         self.logic.ResizeSliceNode(*size)
-        self.logic.GetSliceCompositeNode().SetBackgroundVolumeID(volume.GetID())
-        self.logic.FitSliceToBackground()
-        if offset is not None:
-            self.logic.SetSliceOffset(offset)
-        self.logic.GetBlend().Update()
+        self.show(volume, offset)
         mapper = vtk.vtkImageMapper()
         mapper.SetColorWindow(255)
         mapper.SetColorLevel(127.5)
@@ -81,6 +77,14 @@ class SliceView(_View):
         actor.SetMapper(mapper)
         actor.GetProperty().SetDisplayLocationToBackground()
         self.renderer.AddViewProp(actor)
+
+    def show(self, volume, offset: float | None = None) -> None:
+        """Show a volume, another one than before where it is another."""
+        self.logic.GetSliceCompositeNode().SetBackgroundVolumeID(volume.GetID())
+        self.logic.FitSliceToBackground()
+        if offset is not None:
+            self.logic.SetSliceOffset(offset)
+        self.logic.GetBlend().Update()
 
 
 class SpaceView(_View):
