@@ -23,8 +23,8 @@ RUNS: dict[str, str] = {
     "progress.again_new": "New structures: {names}.",
     "progress.again_gone": "Structures that the study has no more: {names}.",
     "plan.planes": (
-        "The scans cannot be learned in {unfit} slices, as their voxels are long there; those that fit are: {planes}. "
-        "Choose one of them, or train without --planes."
+        "The scans cannot be learned in the planes asked for ({asked}), in which their voxels are too long; those that "
+        "fit are: {planes}. Choose one of them, or train without --planes."
     ),
     # what follows the last step
     "progress.ending": "Looking at how good the model is",

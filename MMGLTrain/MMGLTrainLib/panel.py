@@ -34,6 +34,7 @@ class Panel:
         self.form, self.logic = form, logic
         self.ui = slicer.util.childWidgetVariables(form)
         self.parameters = self._links = None
+        self._turning = False
         self.desk = logic.desk = Desk(logic)
         self.message = Message(self.ui, {})
         self.desk.onFail, self.desk.onChanged = self.message.fail, self.onChanged
@@ -120,8 +121,10 @@ class Panel:
 
     def turn_to(self, name):
         """Open one section and fold the others."""
+        self._turning = True
         for other in self.sections:
             getattr(self.ui, f"{other}Section").collapsed = other != name
+        self._turning = False
 
     def onChanged(self):
         """Show what changed."""
@@ -169,8 +172,9 @@ class Panel:
         self.sections["models"].onOpen = lambda folder: self.open(lambda: self.logic.openStudy(folder))
 
     def onFolded(self, name, collapsed):
-        """Opening one section folds the others."""
-        if not collapsed:
+        """Opening one section folds the others; whoever opens one has read the message."""
+        if not (collapsed or self._turning):
+            self.message.say("")
             self.turn_to(name)
 
     def onLabel(self, case):

@@ -69,7 +69,8 @@ class ScansSection:
         self.findings.show(findings)
         for widget in (self.ui.filterEdit, self.ui.caseTable, self.ui.useSelector, self.ui.labelButton):
             widget.visible = bool(rows)
-        adding = self.desk.errands.busy in ("add", "sample") or bool(self.desk.asked)  # a folder waits for answers
+        waits = bool(self.desk.asked)  # a folder, for answers
+        adding = self.desk.errands.busy in ("add", "series", "sample") or waits
         for widget in (self.ui.addFolderButton, self.ui.addSlicerButton, self.ui.addTickedButton):
             widget.enabled = self.desk.writable and not adding
         self.ui.removeButton.visible = bool(rows)

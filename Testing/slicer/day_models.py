@@ -20,6 +20,7 @@ class ModelsChapters:
     def train_stop_and_keep(self):
         """10:30: watched for a moment, then stopped; what it has learned is kept."""
         self.turn_to("train")
+        self.assertEqual(self.said(), "")  # the message about the broken file was read
         self.assertIn("Learns from 6 labelled and 2 unlabelled scans", self.train.ui.checksLabel.text)
         self.assertEqual(self.ui.statusLabel.text, "Click Train.")
         self.picture("10-30 before training")

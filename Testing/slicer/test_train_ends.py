@@ -94,7 +94,7 @@ class EndTest(TrainTest):
         self.assertEqual(self.said(), "No usable NVIDIA graphics card was found. Choose Automatic under Advanced.")
         self.begin_again("say mmgl: The study has faults that must be put right before training (2). See: mmgl study")
         self.assertIn("See what is marked in the list above", self.said())
-        self.begin_again("say mmgl: The scans cannot be learned in coronal slices, as their voxels are long")
+        self.begin_again("say mmgl: The scans cannot be learned in the planes asked for (coronal), in which")
         self.assertIn("too thick to be learned in the planes you chose. Choose Automatic under Advanced", self.said())
         self.begin_again("say mmgl: The label x is empty.")
         self.assertEqual(self.said(), "The label x is empty.")

@@ -168,7 +168,7 @@ def make_plan(
         fitting, spacing = _planes_and_spacing(facts, longest)
     kept = tuple(plane for plane in fitting if plane in planes) if planes else fitting
     if not kept:
-        raise MMGLError("plan.planes", unfit=", ".join(planes), planes=", ".join(fitting))
+        raise MMGLError("plan.planes", asked=", ".join(planes), planes=", ".join(fitting))
     slice_size = longest if pictures else _slice_size(facts, kept, spacing, longest, multiple)
     width = 64 if published else 32 if on_gpu else 16
     if on_gpu and not published and fitting_batch(free_memory, width, slice_size, on_gpu=True) < 8:
