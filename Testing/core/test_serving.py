@@ -111,6 +111,7 @@ ALL = {
     "filled": ("Core",),
     "finer": True,
     "doubt_map": True,
+    "fast": True,  # which such a small scan is not
 }
 
 
