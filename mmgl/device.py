@@ -7,6 +7,7 @@ import os
 import shutil
 import sys
 import time
+from collections.abc import Callable
 from contextlib import AbstractContextManager, suppress
 from functools import lru_cache
 from pathlib import Path
@@ -72,24 +73,33 @@ def is_lost(error: BaseException) -> bool:
 
 @lru_cache
 def _bfloat16_is_faster() -> bool:
-    """Return whether the processor convolves faster with bfloat16, measured once in a few hundredths of a second.
+    """Return whether the processor convolves faster with bfloat16, measured once in a few hundredths of a second."""
+    kernels = torch.ones(64, 64, 3, 3)
+    slices = torch.ones(1, 64, 64, 64).contiguous(memory_format=torch.channels_last)
 
-    Time of the processor is measured, which other work on the computer hardly changes; both ways run in turns, and the
-    best of each counts.
+    def convolve(half: bool) -> None:
+        with torch.inference_mode(), torch.autocast("cpu", dtype=torch.bfloat16, enabled=half):
+            torch.nn.functional.conv2d(slices, kernels, padding=1)
+
+    whole, half = times_in_turns(lambda: convolve(False), lambda: convolve(True))
+    return half < FASTER * whole
+
+
+def times_in_turns(first: Callable[[], object], second: Callable[[], object]) -> tuple[float, float]:
+    """Return the seconds that two ways take, the best of each, which run in turns.
+
+    Time of the processor is measured, which other work on the computer hardly changes.
     """
     fine = time.get_clock_info("process_time").resolution < 1e-4  # that of Windows ticks 64 times a second
     clock = time.process_time if fine else time.perf_counter
-    kernels = torch.ones(64, 64, 3, 3)
-    slices = torch.ones(1, 64, 64, 64).contiguous(memory_format=torch.channels_last)
-    best = {False: float("inf"), True: float("inf")}
+    best = [float("inf")] * 2
     for turn in range(TURNS):
-        for half in best:
-            with torch.inference_mode(), torch.autocast("cpu", dtype=torch.bfloat16, enabled=half):
-                begun = clock()
-                torch.nn.functional.conv2d(slices, kernels, padding=1)
-                if turn:  # the first one prepares the kernels
-                    best[half] = min(best[half], clock() - begun)
-    return best[True] < FASTER * best[False]
+        for number, way in enumerate((first, second)):
+            begun = clock()
+            way()
+            if turn:  # the first one prepares the kernels
+                best[number] = min(best[number], clock() - begun)
+    return best[0], best[1]
 
 
 def free_memory(device: torch.device) -> int:

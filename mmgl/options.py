@@ -64,6 +64,7 @@ def _add_segment(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
         segment.add_argument(option, nargs="*", metavar="NAME", help=f"{words} of these structures, or of all")
     segment.add_argument("--finer", action="store_true", help="smooth surfaces across thick slices, on a finer grid")
     segment.add_argument("--mirror", action="store_true", help="average with mirrored slices; models of pictures only")
+    segment.add_argument("--fast", action="store_true", help="in eight bits: two to three times as fast on a processor")
     segment.add_argument("--smooth", action="store_true", help="sequences: let neighbouring frames count too")
     segment.add_argument("--doubt", action="store_true", help="write a map of doubt beside each result")
     segment.add_argument(

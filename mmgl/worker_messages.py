@@ -8,6 +8,10 @@ WORKER: dict[str, str] = {
     "progress.loading": "Loading the model",
     "progress.segmenting": "Segmenting",
     "progress.finishing": "Putting the result together",
+    "segment.not_faster": (
+        "This scan was segmented in the usual way, as eight bits are no faster for it on this computer. There is "
+        "nothing to do."
+    ),
     "worker.refused": (
         "The scan could not be handed over to be segmented ({problem} is not as it must be). Load it again, and report "
         "it if that does not help."

@@ -113,6 +113,7 @@ ALL = {
     "doubt_map": True,
     "lower": ("Core",),
     "pieces": 2,
+    "fast": True,  # which such a small scan is not
 }
 
 

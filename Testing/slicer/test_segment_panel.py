@@ -10,6 +10,7 @@ from panels import PanelTest, card_only
 from pretend import PretendRequest
 from scenes import STRUCTURES, volume_of
 
+from mmgl.finding import Finding
 from mmgl.study import Study
 from MMGLLib import worker
 
@@ -49,6 +50,24 @@ class PathTest(PanelTest):
         self.assertTrue(((mask > 0) == (array > 900)).all())
         self.assertIn("Check: Left ventricle.", self.ui.checkLabel.text)
         self.assertIn("the processor segments it", self.ui.checkLabel.text)
+
+    def test_what_may_spoil_the_result_is_shown_while_it_works(self):
+        with mock.patch.object(PretendRequest, "fit", (Finding("fit.intensity", {"channel": 1}),)):
+            self.begin()
+            words = Finding("fit.intensity", {"channel": 1}).words
+            self.until(lambda: self.ui.fitLabel.text == words, "the words")
+        self.assertFalse(self.ui.fitLabel.isHidden())
+        self.assertFalse(self.ui.progressBar.isHidden())
+
+    def test_nothing_is_made_ready_while_the_user_is_elsewhere(self):
+        self.panel.add_model(card_only(self.folder))
+        with mock.patch.object(worker, "rest") as rest:
+            self.widget.exit()
+            rest.assert_called_once_with()
+        self.ui.scanSelector.setCurrentNode(volume_of())
+        worker.prepare.assert_not_called()
+        self.widget.enter()
+        worker.prepare.assert_called_with(str(self.folder / "heart.mmgl"), "auto")
 
     def test_progress_is_told_in_words(self):
         self.begin()

@@ -33,7 +33,7 @@ from mmgl.imaging.reading import read_scan
 from mmgl.imaging.resampling import resample
 from mmgl.model import read_card
 
-WAYS = ("ours", "monai-8", "monai-4", "monai-2", "monai-1", "loop")
+WAYS = ("ours", "fast", "monai-8", "monai-4", "monai-2", "monai-1", "loop")
 OTHER_NETWORK = ("nnunet", "nnunet-mirrored")
 
 

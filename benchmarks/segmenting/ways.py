@@ -28,6 +28,7 @@ from mmgl.imaging.scan import Scan
 from mmgl.imaging.segmentation_files import write_labelmap
 from mmgl.inference.files import Writer
 from mmgl.inference.predictor import network_of
+from mmgl.inference.settings import Settings
 from mmgl.model import read_model
 
 SIDE = 256
@@ -39,17 +40,17 @@ Labelmap = np.ndarray
 class Ours:
     """The way of ``mmgl segment``."""
 
-    def __init__(self, model: Path) -> None:
+    def __init__(self, model: Path, fast: bool = False) -> None:
         keep_memory()
-        self.predictor = Predictor(model, "cpu")
+        self.predictor, self.settings = Predictor(model, "cpu"), Settings(fast=fast)
 
     def array(self, scan: Scan) -> Labelmap:
         """Return the labelmap (z, y, x), everything that a result needs included (doubt too)."""
-        return self.predictor.result(scan).labelmap
+        return self.predictor.result(scan, self.settings).labelmap
 
     def file(self, scan: Path, target: Path) -> None:
         """Segment a file into another."""
-        list(Writer(self.predictor, suffix="nii.gz").write(scan, target))
+        list(Writer(self.predictor, self.settings, suffix="nii.gz").write(scan, target))
 
 
 class Theirs:
@@ -110,6 +111,7 @@ def nnunet(mirror: bool) -> Callable[[Path], Any]:
 
 WAYS: dict[str, Callable[[Path], Any]] = {
     "ours": Ours,
+    "fast": lambda model: Ours(model, fast=True),
     "loop": lambda model: Theirs(model, loop),
     "nnunet": nnunet(False),
     "nnunet-mirrored": nnunet(True),

@@ -130,6 +130,7 @@ def _settings(options: argparse.Namespace, names: list[str]) -> Settings:
         filled=some(options.fill_holes),
         finer=options.finer,
         mirror=options.mirror,
+        fast=options.fast,
         doubt_map=options.doubt,
     )
     return settings

@@ -18,12 +18,13 @@ from mmgl.imaging.grid import Array, Size
 from mmgl.imaging.scan import Scan
 from mmgl.inference.crf import Crf
 from mmgl.inference.doubt import doubt_of, entropy
+from mmgl.inference.eight_bits import EightBits, eight_bits_pay, examples
 from mmgl.inference.finer import finer
 from mmgl.inference.fit import fit
 from mmgl.inference.fused import Fused
 from mmgl.inference.own_grid import labelmap_on_own_grid, map_on_own_grid
 from mmgl.inference.pieces import cut, joined
-from mmgl.inference.planes import fuse
+from mmgl.inference.planes import Network, fuse
 from mmgl.inference.refining import refine_fused
 from mmgl.inference.region import checked, on_plan
 from mmgl.inference.settings import LOWER, Result, Settings
@@ -141,14 +142,19 @@ class Predictor:
         image = torch.from_numpy(prepare_scan(scan, plan, box, np.float16))
         start: Size = (box[0][0], box[1][0], box[2][0]) if box else (0, 0, 0)
         findings = []
+        network: Network = self.network
+        if settings.fast and eight_bits_pay(self.network, image, plan, self.device):
+            network = EightBits(self.network, examples(image, plan, self.network.stride))
+        elif settings.fast:
+            findings.append(Finding("segment.not_faster"))
         try:
-            fused = self._fuse(image, start, whole, settings.mirror, progress)
+            fused = self._fuse(network, image, start, whole, settings.mirror, progress)
         except torch.cuda.OutOfMemoryError:
             findings.append(Finding("segment.on_processor"))
             self.device = torch.device("cpu")
             self.network.to(self.device)
             torch.cuda.empty_cache()
-            fused = self._fuse(image, start, whole, settings.mirror, progress)
+            fused = self._fuse(self.network, image, start, whole, settings.mirror, progress)
         return fused, findings
 
     def finish(self, fused: Fused, scan: Scan, settings: Settings, findings: list[Finding]) -> Result:
@@ -197,15 +203,17 @@ class Predictor:
         image = torch.from_numpy(prepare_scan(scan, self.card.plan, (z, y, x), np.float16))
         return refine_fused(fused, image, scan.grid, self.card.plan, self.structures, Crf.from_json(self.card.crf))
 
-    def _fuse(self, image: Tensor, start: Size, whole: Size, mirror: bool, progress: Progress | None) -> Fused:
+    def _fuse(
+        self, network: Network, image: Tensor, start: Size, whole: Size, mirror: bool, progress: Progress | None
+    ) -> Fused:
         return fuse(
-            self.network,
+            network,
             image,
             self.card.plan,
             stride=self.network.stride,
             device=self.device,
             mirror=mirror,
-            bfloat16=bfloat16_pays(self.device),
+            bfloat16=network is self.network and bfloat16_pays(self.device),
             start=start,
             whole=whole,
             progress=progress,

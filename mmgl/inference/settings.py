@@ -29,6 +29,7 @@ class Settings:
     doubt_map: return the map of doubt too.
     lower: names of structures that need only ``LOWER`` times the probability of what is more probable.
     pieces: how many parts the scan is segmented in, one after the other, where all of it is too much for the memory.
+    fast: run the network in eight bits where the processor is faster with them. Labels differ a little, at borders.
     """
 
     region: Box | None = None
@@ -40,6 +41,7 @@ class Settings:
     doubt_map: bool = False
     lower: tuple[str, ...] = ()
     pieces: int = 1
+    fast: bool = False
 
     def check(self, structures: Collection[Structure]) -> None:
         """Refuse names that the model does not have.

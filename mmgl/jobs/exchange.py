@@ -22,7 +22,7 @@ ORDER, SCAN, EVENTS, LABELMAP, DOUBT = "order.json", "scan.raw", "events.jsonl",
 KINDS = ("int8", "uint8", "int16", "uint16", "int32", "uint32", "int64", "uint64", "float32", "float64")
 """Kinds of voxels, as numpy names them."""
 
-SWITCHES, NAMES = ("finer", "mirror", "doubt_map"), ("structures", "largest", "filled", "lower")
+SWITCHES, NAMES = ("finer", "mirror", "doubt_map", "fast"), ("structures", "largest", "filled", "lower")
 """Settings that are yes or no, and settings that are lists of structures; besides: ``region`` and ``pieces``."""
 
 MOST_PIECES = 64
