@@ -1,6 +1,8 @@
 """Files from others that are damaged or made to harm: read or refused in words, and nothing else happens."""
 
+import ast
 import json
+import pickle
 import shutil
 import subprocess
 import sys
@@ -9,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import SimpleITK as sitk
+import torch
 from phantoms import ball_study
 from safetensors import safe_open
 from safetensors.numpy import save_file
@@ -16,6 +19,7 @@ from safetensors.numpy import save_file
 from mmgl.files import read_json
 from mmgl.imaging.reading import read_header, read_scan
 from mmgl.messages import MMGLError
+from mmgl.model import read_model
 from mmgl.report.run_facts import MOST_EVENTS, RunFacts
 from mmgl.study import Study
 from mmgl.training.budget import Budget
@@ -145,6 +149,52 @@ def test_checkpoints_of_another_training_are_refused_in_words(trained, tmp_path)
     save_file(tensors, file)  # nothing is said of where it was
     with pytest.raises(MMGLError, match="damaged"):
         resume(study, "run", device="cpu")
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["[]", "3", '{"found": 3}', '{"found": {"x": 1}}', '{"error": 5}', '{"error": "no.key", "parameters": {}}', "{"],
+)
+def test_what_is_kept_of_a_scan_is_made_again_where_it_is_nonsense(trained, tmp_path, text):
+    study = Study.open(shutil.copytree(trained.folder, tmp_path / "study"))
+    before = [(finding.key, finding.case) for finding in study.check()]
+    kept = list((study.folder / "statistics").iterdir())
+    assert kept
+    for file in kept:
+        file.write_text(text, encoding="utf-8")
+    assert [(finding.key, finding.case) for finding in study.check()] == before
+    assert all(file.read_text(encoding="utf-8") != text for file in kept)
+
+
+def test_nothing_of_ours_can_run_what_a_file_says():
+    """No pickle, no ``eval``, no shell, no ``torch.load``, arrays only without objects; looked for in the sources."""
+    for part in ("mmgl", "MMGLLib", "MMGLSegment", "MMGLTrain"):
+        for path in (FUZZ.parents[2] / part).rglob("*.py"):
+            for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+                if isinstance(node, ast.Import | ast.ImportFrom):
+                    names = {alias.name for alias in node.names} | {getattr(node, "module", None)}
+                    assert not names & {"pickle", "marshal", "shelve", "dill", "yaml", "joblib", "cloudpickle"}, path
+                if isinstance(node, ast.Call):
+                    called, given = ast.unparse(node.func), {k.arg: ast.unparse(k.value) for k in node.keywords}
+                    assert called not in ("eval", "exec", "compile", "torch.load", "os.system", "os.popen"), path
+                    assert given.get("shell", "False") == "False", path
+                    assert called != "np.load" or given["allow_pickle"] == "False", path
+
+
+def test_a_pickle_under_the_name_of_a_model_is_not_run(tmp_path):
+    class Touch:
+        def __reduce__(self):
+            return Path.touch, (tmp_path / "ran",)
+
+    (tmp_path / "model.mmgl").write_bytes(pickle.dumps(Touch()))
+    pickle.loads((tmp_path / "model.mmgl").read_bytes())  # what others would do
+    (tmp_path / "ran").unlink()
+    torch.save({"weights": torch.zeros(3)}, tmp_path / "other.mmgl")
+    for name in ("model.mmgl", "other.mmgl"):
+        with pytest.raises(MMGLError) as caught:
+            read_model(tmp_path / name)
+        assert caught.value.key == "model.invalid"
+    assert not (tmp_path / "ran").exists()
 
 
 BAD_CONFIG = {

@@ -4,8 +4,8 @@
 
 A good file is changed at random (bytes turned, cut, doubled; numbers of its header made huge, negative or none; values
 of its JSON made anything at all) and opened as MMGL would open it, in a process of its own for every few hundred.
-A case is wrong when anything but a reading or an ``MMGLError`` comes of it: another exception, a crash, more than 20
-seconds, more than 1.5 GB. Wrong too is a file that appears or changes beside the one that is read. Prints how many were
+A case is wrong when anything but a reading or an ``MMGLError`` comes of it: another exception, a crash, more than a
+minute, more than 1.5 GB. Wrong too is a file that appears or changes beside the one that is read. Prints how many were
 read and refused for each kind, then one line for each wrong case with the number that makes it again (``--first NUMBER
 --cases 1``), and ends with status 1 if there are any.
 """
@@ -31,7 +31,9 @@ from mmgl.messages import MMGLError
 
 SPAWN = multiprocessing.get_context("spawn")
 PORTION = 250
-SECONDS = 20.0
+SECONDS, START = 60.0, 600.0
+"""How long a case may take, some hundredths of a second as a rule, and the start of a process on a busy computer."""
+
 MEMORY = 1.5e9
 
 
@@ -66,9 +68,11 @@ def _portion(folder: Path, numbers: range) -> Iterator[tuple[int, str, str, str]
         process = SPAWN.Process(target=_run, args=(folder, todo, theirs))
         process.start()
         theirs.close()
+        ours.poll(START)
+        ours.recv()  # it is ready
         while todo:
             try:
-                outcome = ours.recv() if ours.poll(SECONDS + (60 if todo[0] == numbers[0] else 0)) else None
+                outcome = ours.recv() if ours.poll(SECONDS) else None
             except EOFError:
                 outcome = (todo[0], _kind(todo[0]), "WRONG", "it crashed")
             if outcome is None:
@@ -87,6 +91,9 @@ def _run(folder: Path, numbers: list[int], pipe: multiprocessing.connection.Conn
     for output in (1, 2):
         os.dup2(os.open(os.devnull, os.O_WRONLY), output)  # what ITK's libraries print, too
     sitk.ProcessObject.SetGlobalWarningDisplay(False)
+    import mmgl.inference.predictor  # noqa: F401  so that no case has to wait for torch
+
+    pipe.send("ready")
     for number in numbers:
         kind = _kind(number)
         try:

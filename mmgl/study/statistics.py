@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import asdict, astuple, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -29,6 +29,8 @@ VERSION = 3
 
 SAMPLED, COMPARED = 200_000, 2_000_000
 """About as many voxels of a scan are looked at for whether it is a label, and for whether it is the same as another."""
+
+Kept = TypeVar("Kept")
 
 MOST_LEVELS = 1024
 """A scan of more different values is no label."""
@@ -76,27 +78,28 @@ def statistics(case: Case, structures: Sequence[Structure], cache: Path) -> Stat
         cache: ``Study.folder / FOLDER``.
     """
     images = [[str(image.path), image.series, stamp(image.path)] for image in case.images]
-    scan, error = _kept(cache, "scan", images, case, lambda: asdict(scan_statistics(case)))
-    found = ScanStatistics(**scan) if scan else None
+    found, error = _kept(cache, "scan", images, case, lambda: asdict(scan_statistics(case)), ScanStatistics)
     if case.label is None or error:
         return Statistics(found, scan_error=error)
     # what the file means is in its meanings; other structures of the study change nothing
     of_label = [images, stamp(case.label.path), dict(case.label.meanings)]
-    label, error = _kept(cache, "label", of_label, case, lambda: asdict(label_statistics(case, structures)))
-    return Statistics(found, LabelStatistics(**label) if label else None, None, error)
+    label, error = _kept(
+        cache, "label", of_label, case, lambda: asdict(label_statistics(case, structures)), LabelStatistics
+    )
+    return Statistics(found, label, None, error)
 
 
 def _kept(
-    cache: Path, kind: str, key: list[Any], case: Case, read: Callable[[], dict[str, Any]]
-) -> tuple[dict[str, Any] | None, MMGLError | None]:
-    """Return what ``read`` gives, remembered in a file of ``cache`` by its key, or the error it raises.
+    cache: Path, kind: str, key: list[Any], case: Case, read: Callable[[], dict[str, Any]], make: Callable[..., Kept]
+) -> tuple[Kept | None, MMGLError | None]:
+    """Return what ``make`` makes of what ``read`` gives, remembered in a file of ``cache`` by its key, or the error.
 
     Errors of scans are remembered too, as they are found by reading the voxels.
     """
     name = hashlib.sha256(json.dumps([VERSION, kind, key], sort_keys=True).encode()).hexdigest()[:24]
     file = cache / f"{name}.{kind}.json"
     with suppress(MMGLError, KeyError, TypeError):  # not there, or damaged: it is made again
-        return _told(read_json(file))
+        return _told(read_json(file), make)
     document: dict[str, Any]
     try:
         document = {"found": read()}
@@ -107,14 +110,14 @@ def _kept(
         return None, MMGLError("memory.scan", case=case.name)
     if "found" in document or kind == "scan":
         write_json(file, document, lasting=False)
-    return _told(document)
+    return _told(document, make)
 
 
-def _told(document: dict[str, Any]) -> tuple[dict[str, Any] | None, MMGLError | None]:
+def _told(document: dict[str, Any], make: Callable[..., Kept]) -> tuple[Kept | None, MMGLError | None]:
     """Return what was found, or the error, that a document tells."""
     if "error" in document:
         return None, MMGLError(document["error"], **document["parameters"])
-    return document["found"], None
+    return make(**document["found"]), None
 
 
 def scan_statistics(case: Case) -> ScanStatistics:
