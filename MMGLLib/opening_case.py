@@ -60,11 +60,18 @@ class OpeningCase(RunWithAside):
     Args:
         study, case: whose files are only read.
         on_event: as for ``Run``.
+        after: what is still being saved, as it may be what was painted in this case.
     """
 
-    def __init__(self, study: Study, case: Case, on_event: Callable[[Event], None] | None = None) -> None:
+    def __init__(
+        self,
+        study: Study,
+        case: Case,
+        on_event: Callable[[Event], None] | None = None,
+        after: RunWithAside | None = None,
+    ) -> None:
         super().__init__(on_event)
-        self.study, self.case, self._volume = study, case, None
+        self.study, self.case, self._after, self._volume = study, case, after, None
 
     def work(self) -> Generator[None, None, Event]:
         """Read the files, and make the nodes."""
@@ -72,7 +79,7 @@ class OpeningCase(RunWithAside):
         known = in_scene(study, case)
         if known is not None:
             return {"event": "done", "shown": known, "new": False}
-        read = yield from self.aside(lambda: _read(study, case))
+        read = yield from self.aside(self._read)
         volume = self._volume = yield from _making_volume(read, case.name)
         segmentation, empty = yield from results.making_segmentation(
             volume, read.labelmap, read.structures, f"{case.name} – label"
@@ -84,6 +91,11 @@ class OpeningCase(RunWithAside):
             node.SetAttribute(STUDY, str(study.folder))
         self._volume = None
         return {"event": "done", "shown": shown, "new": True}
+
+    def _read(self) -> Read:
+        if self._after is not None:
+            self._after.wait_aside()
+        return _read(self.study, self.case)
 
     def close(self) -> None:
         """Leave no volume without its label."""

@@ -57,6 +57,11 @@ class Keeping:
         return _("Saving what is painted in {case}").format(case=self._going.run.shown.name)
 
     @property
+    def saving(self):
+        """What is being saved, or None."""
+        return self._going.run
+
+    @property
     def case(self):
         """The name of the case whose label is on its way, or nothing."""
         return self._pending["case"] if self._pending is not None else ""

@@ -103,7 +103,7 @@ class LabelsSection:
     def open_case(self, name):
         """Show a case in the slice views and in the editor; the case before stays in the scene until it is done."""
         study = self.desk.study
-        self._going.start(OpeningCase(study, study.case(name), self.onOpened))
+        self._going.start(OpeningCase(study, study.case(name), self.onOpened, after=self.keeping.saving))
         self._show()
 
     def onOpened(self, event):
