@@ -4,7 +4,7 @@ python Testing/slicer/pictures.py MODEL SCAN FOLDER [STUDY]
 
 MODEL is a ``.mmgl`` file or the folder of a study. With STUDY a question of *Add to training* is shown, too; the scan
 becomes a case of it. ``panel.png`` and ``views.png`` in FOLDER are those of ``Resources``; beside them lies each state.
-The views there are of a model trained for 400 steps on 14 hippocampi (``mmgl train --method supervised --steps 400``).
+The views there are of the heart that `mmgl demo` draws, found by the model it trains with ``supervised``.
 """
 
 import sys
