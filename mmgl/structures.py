@@ -49,7 +49,7 @@ class Structure:
         Raises:
             ValueError: the dictionary is not one that ``to_json`` writes.
         """
-        if not isinstance(value, dict) or not isinstance(value.get("id"), int) or not 0 < value["id"] < 2**31:
+        if not isinstance(value, dict) or type(value.get("id")) is not int or not 0 < value["id"] < 2**31:
             raise ValueError("must have a positive whole number as id")
         name, colour, terminology = value.get("name"), value.get("colour"), value.get("terminology", "")
         if not isinstance(name, str) or not name.strip() or len(name) > 1000:

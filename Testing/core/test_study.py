@@ -146,6 +146,7 @@ DAMAGE = [
     (["structures"], {}, "structures"),
     (["structures", 1], [], "structures[1]"),
     (["structures", 1, "id"], 1, "structures"),
+    (["structures", 1, "id"], True, "structures[1]"),
     (["structures", 1, "name"], "Heart", "structures"),
     (["structures", 1, "colour"], "red", "structures[1]"),
     (["next_id"], 2, "next_id"),

@@ -230,7 +230,7 @@ def _impossible_size(path: Path, reader: sitk.ImageFileReader) -> int | None:
     """Return the bytes the voxels would need, where no file of this kind can hold so many."""
     number = sitk.Image([1] * 2, reader.GetPixelIDValue()).GetSizeOfPixelComponent()
     voxels = math.prod(reader.GetSize()) * reader.GetNumberOfComponents()
-    whole = reader.GetImageIO() != "GDCMImageIO" and suffix_of(path) not in (".nhdr", ".mhd")
+    whole = suffix_of(path) not in (".nhdr", ".mhd")
     too_large = voxels * number > LARGEST or (whole and voxels > HIGHEST_RATIO * path.stat().st_size)
     return voxels * number if too_large else None
 

@@ -121,7 +121,7 @@ class Job:
     def look(self, quiet: float = QUIET) -> Look:
         """Return how the job is now; without a sign of life for ``quiet`` seconds it counts as stalled."""
         launch, status = self._launch(), read_status(self.folder)
-        if status.get("beat", 0.0) < launch.get("begun", 0.0):
+        if _time(status.get("beat")) < _time(launch.get("begun")):
             status = {}  # of an earlier process in this folder
         if not status:
             if not launch:
@@ -223,6 +223,11 @@ def last_look(status: Mapping[str, Any], code: int | None = None) -> Look:
     share = share if isinstance(share, int | float) else 0.0
     key = next((key for key, codes in CAUSES.items() if code in codes), "job.lost")
     return Look("lost", key, {"share": f"{share:.0%}"}, status)
+
+
+def _time(value: Any) -> float:
+    """Return a time that a file tells; the beginning of all times where it tells none."""
+    return float(value) if isinstance(value, int | float) else 0.0
 
 
 def _size(file: Path) -> int:
