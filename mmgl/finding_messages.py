@@ -33,7 +33,7 @@ FINDINGS: dict[str, str] = {
         "labels contradict one another: look at them."
     ),
     "compare.better": (
-        "{name} is better than {other}: Dice {new:.3f} against {old:.3f} on {cases} check {cases:case|cases}. Use it."
+        "{name} is better than {other}: Dice {new:.3f} against {old:.3f} on {cases} check {cases:case|cases}."
     ),
     "compare.same": (
         "{name} is as good as {other}: Dice {new:.3f} against {old:.3f} on {cases} check {cases:case|cases}."

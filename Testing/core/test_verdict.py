@@ -9,6 +9,7 @@ from phantoms import ball_scan, ball_study, write
 
 from mmgl.messages import CATALOGUE
 from mmgl.study import Study, Use
+from mmgl.training import verdict
 from mmgl.training.budget import Budget
 from mmgl.training.comparison import compare
 from mmgl.training.train import train
@@ -54,6 +55,19 @@ def test_few_check_cases_are_told(tmp_path):
     assert keys == ["verdict.good", "verdict.good", "verdict.few"]
     keys = [finding.key for finding in judge(study.structures, [[0.9, 0.9]] * 3, [Painted(1, 2)])]
     assert keys == ["verdict.good", "verdict.good"]
+
+
+def test_what_is_reproduced_is_labelled_most_completely(monkeypatch):
+    few, many = Painted(1, 2), Painted(1, 2)
+    few.labelmap, few.name = np.array([[[1, 2, -1, -1]]]), "few slices"
+    many.labelmap, many.name = np.array([[[1, 2, 0, 0]]]), "all slices"
+    monkeypatch.setattr(verdict, "find", lambda network, case, plan, device: case)
+    monkeypatch.setattr(verdict, "dice", lambda found, case, structures: [0.1])
+    monkeypatch.setattr(verdict, "replace", lambda plan, planes: plan)
+    plan = type("Plan", (), {"planes": ("axial",)})
+    for cases in ([few, many], [many, few]):
+        (finding,) = verdict.self_check(None, cases, plan, 2, None)
+        assert finding.parameters["case"] == "all slices"
 
 
 @pytest.fixture(scope="module")

@@ -46,6 +46,11 @@ def _painted(case: PreparedCase) -> set[int]:
     return set() if case.labelmap is None else {int(value) for value in np.unique(case.labelmap)}
 
 
+def _known(case: PreparedCase) -> float:
+    """Return the share of a case's voxels that are labelled, as a structure or as background."""
+    return 0.0 if case.labelmap is None else float((case.labelmap >= 0).mean())
+
+
 def _of_structure(name: str, scores: Sequence[float], labelled: int) -> Finding:
     """Return the finding of one structure from its Dice on the check cases, and the scans it is labelled in."""
     if not labelled:
@@ -64,9 +69,12 @@ def _of_structure(name: str, scores: Sequence[float], labelled: int) -> Finding:
 def self_check(
     network: UNet, cases: Sequence[PreparedCase], plan: Plan, structures: int, device: torch.device
 ) -> list[Finding]:
-    """Return a finding where the network cannot even reproduce a scan it was trained on, one with most structures."""
+    """Return a finding where the network cannot even reproduce a scan it was trained on.
+
+    It is one with most structures, and of those one that is labelled most completely.
+    """
     labelled = [case for case in cases if case.labelmap_file]
-    shown = max(labelled, key=lambda case: len(_painted(case)))
+    shown = max(labelled, key=lambda case: (len(_painted(case)), _known(case)))
     one_plane = replace(plan, planes=plan.planes[:1])  # a large scan takes long, and this is no measurement
     reached = mean(dice(find(network, shown, one_plane, device), shown, structures))
     return [Finding("verdict.self", {"case": shown.name, "dice": round(reached, 3)})] if reached < REPRODUCED else []
