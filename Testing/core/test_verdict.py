@@ -9,7 +9,7 @@ from phantoms import ball_scan, ball_study, write
 
 from mmgl.messages import CATALOGUE
 from mmgl.study import Study, Use
-from mmgl.training import verdict
+from mmgl.training import verdict as judging
 from mmgl.training.budget import Budget
 from mmgl.training.comparison import compare
 from mmgl.training.train import train
@@ -61,12 +61,12 @@ def test_what_is_reproduced_is_labelled_most_completely(monkeypatch):
     few, many = Painted(1, 2), Painted(1, 2)
     few.labelmap, few.name = np.array([[[1, 2, -1, -1]]]), "few slices"
     many.labelmap, many.name = np.array([[[1, 2, 0, 0]]]), "all slices"
-    monkeypatch.setattr(verdict, "find", lambda network, case, plan, device: case)
-    monkeypatch.setattr(verdict, "dice", lambda found, case, structures: [0.1])
-    monkeypatch.setattr(verdict, "replace", lambda plan, planes: plan)
+    monkeypatch.setattr(judging, "find", lambda network, case, plan, device: case)
+    monkeypatch.setattr(judging, "dice", lambda found, case, structures: [0.1])
+    monkeypatch.setattr(judging, "replace", lambda plan, planes: plan)
     plan = type("Plan", (), {"planes": ("axial",)})
     for cases in ([few, many], [many, few]):
-        (finding,) = verdict.self_check(None, cases, plan, 2, None)
+        (finding,) = judging.self_check(None, cases, plan, 2, None)
         assert finding.parameters["case"] == "all slices"
 
 
