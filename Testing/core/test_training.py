@@ -81,7 +81,10 @@ def test_originals_are_untouched_and_prepared_cases_are_used_again(trained):
     assert {f: f.stat().st_mtime_ns for f in (study.folder / "cache").iterdir()} == cache
 
 
-@pytest.mark.parametrize("method", ["supervised", "mmgl"])
+STOPS = {"supervised": (9,), "mmgl": (3, 7, 17), "mmgl+": (8, 11)}  # in each of the stages, or as one begins
+
+
+@pytest.mark.parametrize("method", STOPS)
 def test_going_on_gives_the_same_weights_as_never_stopping(tmp_path, method, monkeypatch):
     monkeypatch.setattr("mmgl.training.loop.SAVE_SECONDS", 0.0)
     study = ball_study(tmp_path)
@@ -90,7 +93,7 @@ def test_going_on_gives_the_same_weights_as_never_stopping(tmp_path, method, mon
     class StoppedError(Exception):
         pass
 
-    for stop_at in (3, 7, 17) if method == "mmgl" else (9,):  # in each of the stages
+    for stop_at in STOPS[method]:
         name = f"stopped-{stop_at}"
         taken = []
         step = Trainer._step
