@@ -2,6 +2,7 @@
 
 import os
 import runpy
+import sys
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,8 @@ OFFLINE = Path(__file__).with_name("offline")
 TOGETHER = "test_ranks.py"
 """Processes that train together talk over the loopback."""
 
+# pytest has put this folder on the path; `slicer`, a folder of tests in it, would become a part of Slicer's package
+sys.path[:] = [place for place in sys.path if place != str(Path(__file__).parent)]
 runpy.run_path(str(OFFLINE / "sitecustomize.py"))
 os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, [os.environ.get("PYTHONPATH", ""), str(OFFLINE)]))
 

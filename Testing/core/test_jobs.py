@@ -186,7 +186,7 @@ def test_a_number_that_was_used_again_is_not_taken_for_ours(tmp_path):
     with Record(tmp_path):
         pass
     status = json.loads((tmp_path / "status.json").read_text(encoding="utf-8"))
-    status |= {"state": "running", "pid": os.getppid()}  # lives, but was born at another time
+    status |= {"state": "running", "pid": os.getppid(), "born": f"before {status['born']}"}  # lives, and is another one
     (tmp_path / "status.json").write_text(json.dumps(status), encoding="utf-8")
     assert Job(tmp_path).look().state == "lost"
     end_tree(os.getppid(), status["born"], own_group=False)
