@@ -14,6 +14,7 @@ from mmgl.jobs import Follower, Job, Look
 from mmgl.jobs.queue import Queue, Turn
 from mmgl.jobs.record import EVENTS
 from mmgl.messages import CATALOGUE
+from mmgl.methods import USUAL
 from mmgl.study import Study
 from mmgl.study.trained import MODELS, RUNS, free_name
 from MMGLLib.endings import in_our_words, lost
@@ -121,7 +122,7 @@ class Training:
 def start_training(
     study: Study,
     budget: str = "quick",
-    method: str = "mmgl",
+    method: str = "",
     seed: int = 0,
     device: str = "auto",
     name: str = "",
@@ -149,7 +150,8 @@ def start_training(
     if not study.labelled:
         raise MMGLError("study.no_labels")
     name = name or free_name(study.folder)
-    asked = ["--again", str(again)] if again else ["--method", method, *(["--planes", planes] if planes else [])]
+    looked_at = ["--planes", planes] if planes else []
+    asked = ["--again", str(again)] if again else ["--method", method or USUAL, *looked_at]
     asked += ["--seed", str(seed), "--device", device]
     asked += ["--time", budget] if steps is None else ["--steps", str(steps)]
     return _started(study.folder, name, asked)

@@ -150,13 +150,13 @@ class MMGLTrainLogic(ScriptedLoadableModuleLogic):
             self.opened.close()
             self.opened = None
 
-    def startTraining(self, study, budget="quick", method="mmgl", seed=0, device="auto", **more):
+    def startTraining(self, study, budget="quick", method="", seed=0, device="auto", **more):
         """Train on a study in a process of its own, and return the run: ``status()``, ``stop()``, ``kill()``.
 
         Args:
             study: ``mmgl.study.Study``, as ``openStudy`` returns it.
             budget: ``quick``, ``standard``, ``overnight``, or until when, for example ``07:00``.
-            method: ``mmgl``, or that of a paper.
+            method: that of a paper, for example ``mcsc``; the usual one unless given.
             seed: the same one gives the same model again.
             device: ``auto``, ``cpu`` or ``cuda``.
             **more: as ``MMGLLib.training.start_training`` takes it.

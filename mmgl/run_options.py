@@ -6,7 +6,7 @@ import argparse
 import math
 from pathlib import Path
 
-from mmgl.methods import METHODS
+from mmgl.methods import METHODS, USUAL
 
 
 def add_train(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -20,7 +20,7 @@ def add_train(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> 
     )
     train.add_argument("study", type=Path, help="folder of the study")
     train.add_argument(
-        "--method", default="", metavar="NAME", help="one of the methods below (default mmgl, or that of --again)"
+        "--method", default="", metavar="NAME", help=f"one of the methods below (default {USUAL}, or that of --again)"
     )
     budget = train.add_mutually_exclusive_group()
     budget.add_argument(

@@ -2,9 +2,7 @@
 
 from slicer.i18n import tr as _
 
-from mmgl.methods import METHODS
-
-USUAL = "mmgl"
+from mmgl.methods import METHODS, USUAL
 
 
 class Advanced:

@@ -107,7 +107,7 @@ class TrainSection:
             lambda: self.logic.startTraining(
                 self.study,
                 budget=self.ready.budget,
-                method=chosen.method or "mmgl",
+                method=chosen.method,
                 seed=chosen.seed,
                 device=chosen.device or "auto",
                 planes=chosen.planes,

@@ -49,7 +49,7 @@ class PathTest(TrainTest):
         self.begin("finish")
         asked = json.loads((self.study.folder / "runs" / "model-1" / "job.json").read_text(encoding="utf-8"))
         words = " ".join(asked["arguments"])
-        self.assertIn("--name model-1 --method mmgl --planes axial --seed 7 --device cpu --time overnight", words)
+        self.assertIn("--name model-1 --method mmgl+ --planes axial --seed 7 --device cpu --time overnight", words)
         self.ended()
 
     def test_times_are_those_of_this_computer(self):

@@ -31,7 +31,7 @@ MACHINE = {"event": "machine", "card": "", "card_free_gb": 0, "card_gb": 0, "car
 class Parameters:
     """The settings of the scene."""
 
-    method, seed, device, planes = "mmgl", 0, "auto", ""
+    method, seed, device, planes = "", 0, "auto", ""
 
 
 class Logic:

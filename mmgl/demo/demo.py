@@ -17,13 +17,14 @@ from mmgl.imaging.segmentation_files import read_segmentation, write_picture
 from mmgl.inference.files import segment_file
 from mmgl.inference.predictor import Predictor
 from mmgl.messages import MMGLError
+from mmgl.methods import USUAL
 from mmgl.progress import ProgressLine
 from mmgl.study import Study, add_folder
 from mmgl.training.budget import Budget
 from mmgl.training.train import train
 
 LABELLED, UNLABELLED, UNSEEN = 2, 12, 8
-METHODS = ("supervised", "mmgl")
+METHODS = ("supervised", USUAL)
 
 
 def run_demo(folder: Path, minutes: float, device: str = "auto") -> dict[str, list[Score]]:

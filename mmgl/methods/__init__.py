@@ -34,6 +34,9 @@ METHODS: dict[str, tuple[str, str, str]] = {
 }
 """Name: file, class, and one line for the help."""
 
+USUAL = "mmgl+"
+"""What is trained where nobody asks for another method."""
+
 TWO_NETWORKS = frozenset({"mcsc", "cps", "cross-teaching"})
 """Methods whose two networks teach each other only as long as they differ: they cannot both start from one model."""
 

@@ -16,7 +16,7 @@ from mmgl.device import choose_device
 from mmgl.inference.predictor import Predictor
 from mmgl.jobs import last_look
 from mmgl.messages import MMGLError
-from mmgl.methods import METHODS, build_method
+from mmgl.methods import METHODS, USUAL, build_method
 from mmgl.networks.norm import share_norms
 from mmgl.ranks import leader_first, rank, told
 from mmgl.study import Study
@@ -50,7 +50,7 @@ def train(
 
     Args:
         study: at least one case that is used for training has a label; check cases choose the best checkpoint.
-        method: a name in ``mmgl.methods.METHODS``; ``mmgl`` unless given, or that of the model to start from.
+        method: a name in ``mmgl.methods.METHODS``; ``mmgl+`` unless given, or that of the model to start from.
         budget: steps, minutes, or until when.
         seed: same seed, steps, plan and processor give the same model.
         device: ``auto``, ``cpu`` or ``cuda``.
@@ -76,7 +76,7 @@ def train(
     if not study.labelled:
         raise MMGLError("study.no_labels")
     begin = start_from(study, start, method, seed) if start else None
-    method = method or (begin.card.method if begin else "mmgl")
+    method = method or (begin.card.method if begin else USUAL)
     if method not in METHODS:
         raise MMGLError("method.unknown", method=method, methods=", ".join(METHODS))
     where = choose_device(device)
