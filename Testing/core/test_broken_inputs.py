@@ -72,12 +72,13 @@ def files(draw, folder: Path, name: str):
     sitk.WriteImage(image[:, :, 0] if suffix == ".png" else image, str(path))
     damage = draw(st.sampled_from(["none"] * 6 + ["cut", "bytes", "text", "nothing", "header"]))
     content = path.read_bytes()
+    shares = st.integers(0, 1000).map(lambda part: part / 1000)  # the length of a DICOM file differs from time to time
     if damage == "cut":
-        path.write_bytes(content[: draw(st.integers(0, len(content)))])
+        path.write_bytes(content[: round(len(content) * draw(shares))])
     elif damage == "bytes":
         changed = bytearray(content)
-        for place in draw(st.lists(st.integers(0, len(content) - 1), min_size=1, max_size=5)):
-            changed[place] ^= 0x55
+        for share in draw(st.lists(shares, min_size=1, max_size=5)):
+            changed[round((len(content) - 1) * share)] ^= 0x55
         path.write_bytes(bytes(changed))
     elif damage == "header" and suffix == ".nii.gz":
         changed = bytearray(gzip.decompress(content))

@@ -56,7 +56,7 @@ def plan(width=32, batch=32, published=False):
 @pytest.fixture
 def run(tmp_path):
     with Run(tmp_path / "run") as run:
-        run.write_config({"seed": 0})
+        run.write_config({"seed": 0, "method": "mmgl", "plan": plan().to_json(), "structures": [1], "cases": {}})
         yield run
 
 
