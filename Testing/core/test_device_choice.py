@@ -13,7 +13,6 @@ def without_card(monkeypatch):
 
 @pytest.mark.parametrize("name", ["auto", "cpu"])
 def test_an_apple_chip_is_never_taken_for_a_card(without_card, monkeypatch, name):
-    """Networks there were wrong or slow in some versions of torch; the processor is always right."""
     monkeypatch.setattr(torch.backends.mps, "is_available", lambda: True)
     assert choose_device(name).type == "cpu"
 
