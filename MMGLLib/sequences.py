@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import slicer
 
+from mmgl.inference.spikes import spike_finding, spikes
 from MMGLLib import nodes, results
 from MMGLLib.messages import MMGLError
 from MMGLLib.runs import Event, Run
@@ -28,7 +31,7 @@ def frames_of(volume: Any) -> tuple[Any, Any] | None:
 
 class SegmentingFrames(Run):
     """Segments all frames of the sequence that a volume node shows. The event ``done`` has ``node``, ``sequence``,
-    ``empty``.
+    ``empty``, ``told``.
 
     Nothing is added to the scene before the last frame is done.
 
@@ -90,6 +93,7 @@ class SegmentingFrames(Run):
         count, layers = self.sequence.GetNumberOfDataNodes(), []
         numbers, structures = numbering(self.card.structures, self._wanted)
         found: set[int] = set()
+        volumes: list[np.ndarray] = []
         for number in range(count):
             try:
                 labelmap = yield from self._frame(number, count)
@@ -105,11 +109,14 @@ class SegmentingFrames(Run):
             layer, values = yield from results.making_layer(frame, labelmap, numbers)
             layers.append(layer)
             found |= values
+            counts = yield from self.elsewhere(partial(_counts, labelmap, numbers))
+            volumes.append(counts * np.prod(frame.GetSpacing()))
         self._require_sequence(count)
         sequence = self._new_sequence(layers, structures)
         self.node = self._show(sequence)
         empty = [s.name for value, s in enumerate(structures, start=1) if value not in found]
-        return {"event": "done", "node": self.node, "sequence": sequence, "empty": empty}
+        told = _told(np.array(volumes), structures)
+        return {"event": "done", "node": self.node, "sequence": sequence, "empty": empty, "told": told}
 
     def _frame(self, number: int, count: int) -> Generator[None, None, Any]:
         """Return the labelmap of a frame."""
@@ -168,3 +175,17 @@ class SegmentingFrames(Run):
         node.SetAndObserveTransformNodeID(self.volume.GetTransformNodeID())
         results.place_in_hierarchy(node, self.volume)
         return node
+
+
+def _counts(labelmap: np.ndarray, numbers: np.ndarray) -> np.ndarray:
+    """Return the voxels of each structure wanted; value i of the labelmap is number ``numbers[i]`` of them, 0 none."""
+    counts = np.zeros(int(numbers.max(initial=0)) + 1, np.int64)
+    for slice_ in labelmap:
+        counts += np.bincount(numbers[slice_].ravel(), minlength=len(counts))
+    return counts[1:]
+
+
+def _told(volumes: np.ndarray, structures: Sequence[Any]) -> list[str]:
+    """Return what stands out in volumes (frames, structures), in words; frames are counted from 1."""
+    frames = [[frame + 1 for frame in spikes(curve.tolist())] for curve in volumes.T]
+    return [spike_finding(s.name, each).words for s, each in zip(structures, frames, strict=True) if each]

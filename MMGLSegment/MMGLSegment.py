@@ -10,14 +10,11 @@ From the Python console, also without a main window:
 
 import sys
 from pathlib import Path
-from typing import Annotated
 
 import qt
 import slicer
-from slicer import vtkMRMLMarkupsROINode, vtkMRMLScalarVolumeNode, vtkMRMLSegmentationNode
 from slicer.i18n import tr as _
 from slicer.i18n import translate
-from slicer.parameterNodeWrapper import Choice, Default, parameterNodeWrapper
 from slicer.ScriptedLoadableModule import (
     ScriptedLoadableModule,
     ScriptedLoadableModuleLogic,
@@ -58,23 +55,6 @@ def registerSampleData():
     from MMGLSegmentLib import samples
 
     samples.register(SampleData, Path(__file__).parent / "Resources")
-
-
-@parameterNodeWrapper
-class MMGLSegmentParameterNode:
-    """What is saved with the scene."""
-
-    scan: vtkMRMLScalarVolumeNode
-    result: vtkMRMLSegmentationNode
-    model: str
-    device: Annotated[str, Choice(["auto", "cpu", "cuda"])]
-    region: vtkMRMLMarkupsROINode
-    leftOut: str  # names of structures, one a line
-    doubt: Annotated[bool, Default(True)]
-    mirror: bool
-    finer: bool
-    tidy: bool
-    frames: bool
 
 
 class MMGLSegmentWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
@@ -139,6 +119,8 @@ class MMGLSegmentLogic(ScriptedLoadableModuleLogic):
 
     def getParameterNode(self):
         """Return the settings that are saved with the scene."""
+        from MMGLSegmentLib.parameters import MMGLSegmentParameterNode
+
         return MMGLSegmentParameterNode(ScriptedLoadableModuleLogic.getParameterNode(self))
 
     def segment(

@@ -75,6 +75,11 @@ FINDINGS: dict[str, str] = {
     ),
     "tidy.largest": "{structure}: {pieces} smaller {pieces:piece|pieces} taken away ({voxels} {voxels:voxel|voxels}).",
     "tidy.filled": "{structure}: holes filled ({voxels} {voxels:voxel|voxels}).",
+    # what stands out among the frames of a sequence
+    "frames.spike": (
+        "{structure}: in {count:frame|frames} {frames} its volume is more than {percent} % off that of the frames "
+        "around. Look there, and correct what is wrong."
+    ),
     # what to label next
     "next.nothing": "The study in {path} has no unlabelled scan. Add the scans you could label next.",
     "next.novel": "It looks unlike every scan that is labelled.",

@@ -5,7 +5,7 @@ from slicer.i18n import tr as _
 
 from MMGLLib import cache, setup
 
-OPTIONS = ("mirror", "finer", "tidy")
+OPTIONS = ("doubt", "mirror", "finer", "tidy")
 
 
 class Advanced:
@@ -50,10 +50,11 @@ class Advanced:
         chosen = [row.text() for row in rows if row.checkState() == qt.Qt.Checked]
         return None if len(chosen) == len(rows) else chosen
 
-    def settings(self):
-        """Return what else was asked for, as the logic takes it."""
+    def asked(self):
+        """Return all that it says, as the logic takes it."""
         boxes = {name: getattr(self.ui, f"{name}CheckBox") for name in OPTIONS}
-        return {name: True for name, box in boxes.items() if box.checked and box.enabled}
+        settings = {name: True for name, box in boxes.items() if box.checked and box.enabled}
+        return {"device": self.ui.deviceSelector.currentData, "structures": self.wanted(), **settings}
 
     def onDevice(self):
         """Keep the device with the scene."""

@@ -33,7 +33,12 @@ class Folder:
 
         def begin():
             return panel.logic.segmentFolder(
-                str(scans), str(results), panel.models.current(), wait=False, onEvent=panel.onEvent, **panel.asked()
+                str(scans),
+                str(results),
+                panel.models.current(),
+                wait=False,
+                onEvent=panel.onEvent,
+                **panel.advanced.asked(),
             )
 
         panel.start(begin, self.onEvent)

@@ -199,12 +199,6 @@ class Panel:
         node = node or (self.parameters.result if self.parameters is not None else None)
         return nodes.reference_of(node) if node is not None else None
 
-    def asked(self):
-        """Return what the section *Advanced* says, as the logic takes it."""
-        doubt = {"doubt": True} if self.ui.doubtCheckBox.checked else {}
-        device, structures = self.ui.deviceSelector.currentData, self.advanced.wanted()
-        return {"device": device, "structures": structures, **doubt, **self.advanced.settings()}
-
     def show_state(self):
         """Enable what can be done now, and say what to do next."""
         scan, model, busy = self.ui.scanSelector.currentNode(), self.models.current(), self.run is not None
@@ -225,7 +219,7 @@ class Panel:
 
     def _segmenting(self):
         """Return the run of the scan that is chosen, or of all frames of its sequence."""
-        scan, asked = self.ui.scanSelector.currentNode(), self.asked()
+        scan, asked = self.ui.scanSelector.currentNode(), self.advanced.asked()
         if not self.ui.framesCheckBox.isHidden() and self.ui.framesCheckBox.checked:
             for alone in ("doubt", "finer"):
                 asked.pop(alone, None)

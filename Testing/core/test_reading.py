@@ -374,6 +374,15 @@ def test_constant(tmp_path: Path) -> None:
     assert read_header(tmp_path / "a.nii.gz").channels == 1
 
 
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("kind", [np.int8, np.int16, np.int32])
+def test_the_smallest_number_of_its_kind_is_a_number(tmp_path: Path, kind: type) -> None:
+    voxels = VOXELS.clip(-100, 100).astype(kind)
+    voxels[0, 0, 0] = np.iinfo(kind).min
+    sitk.WriteImage(image_of(voxels, GRID), str(tmp_path / "a.nrrd"))
+    assert np.array_equal(read_scan(tmp_path / "a.nrrd").array[0], voxels)
+
+
 def test_sequences(tmp_path: Path) -> None:
     image = image_of(VOXELS, GRID)
     sitk.WriteImage(sitk.JoinSeries([image, image, image]), str(tmp_path / "a.nii.gz"))

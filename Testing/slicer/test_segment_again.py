@@ -1,5 +1,6 @@
 """Errors whose button segments once more, in another way: at a lower threshold, in pieces, as the scan was stored."""
 
+from collections import Counter
 from unittest import mock
 
 import slicer
@@ -104,3 +105,41 @@ class AgainTest(PanelTest):
         self.assertFalse(node.GetSegmentation().ContainsRepresentation("Closed surface"))
         self.assertIn("not in 3-D yet, which would make Slicer wait for about 1 s", self.ui.checkLabel.text)
         self.assertIn("Click Show 3D", self.ui.checkLabel.text)
+
+
+class OnceMoreTest(PanelTest):
+    def voxels(self, node):
+        """Return the voxels of the segments of a node."""
+        segments = (node.GetSegmentation().GetNthSegment(i) for i in range(2))
+        layers = [segment.GetRepresentation(results.BINARY) for segment in segments]
+        return [vtk_to_numpy(layer.GetPointData().GetScalars()) for layer in layers]
+
+    def kinds(self):
+        """Return how many nodes of each kind are in the scene."""
+        nodes = (slicer.mrmlScene.GetNthNode(i) for i in range(slicer.mrmlScene.GetNumberOfNodes()))
+        return Counter(node.GetClassName() for node in nodes)
+
+    def test_a_second_result_leaves_the_first_as_it_was_corrected_and_finished(self):
+        """Need 13: what is there is neither replaced nor filled in, and nothing but the result is added."""
+        self.ready()
+        self.ui.doubtCheckBox.checked = False
+        self.ui.segmentButton.click()
+        self.ended()
+        (first,) = self.segmentations()
+        before = self.kinds()
+        first.GetSegmentation().GetNthSegment(0).SetTag("Segmentation.Status", "completed")
+        first.GetSegmentation().GetNthSegment(1).SetName("corrected")
+        for layer in self.voxels(first):
+            layer[:40] = 0
+        wanted = [layer.copy() for layer in self.voxels(first)]
+        self.ui.segmentButton.click()
+        self.ended()
+        _, second = self.segmentations()
+        self.assertEqual(self.panel.parameters.result, second)
+        self.assertEqual(first.GetSegmentation().GetNthSegment(1).GetName(), "corrected")
+        for layer, corrected, new in zip(self.voxels(first), wanted, self.voxels(second), strict=True):
+            self.assertTrue((layer == corrected).all())
+            self.assertGreater((new > 0).sum(), (corrected > 0).sum())
+        added = self.kinds() - before
+        self.assertEqual(added.pop("vtkMRMLSegmentationNode"), 1)
+        self.assertTrue(set(added) <= {"vtkMRMLSegmentationDisplayNode", "vtkMRMLSegmentationStorageNode"}, added)

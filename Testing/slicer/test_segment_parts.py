@@ -65,6 +65,17 @@ class SequenceTest(PanelTest):
             self.assertTrue(((mask > 0) == (array > PretendRequest.levels[1])).all(), number)
             self.assertGreater(mask.sum(), 0)
 
+    def test_a_frame_whose_volume_leaps_is_told(self):
+        node, _browser = self.heartbeat()
+        frame = slicer.util.getNodesByClass("vtkMRMLSequenceBrowserNode")[0].GetSequenceNode(node).GetNthDataNode(3)
+        slicer.util.arrayFromVolume(frame)[:, :48] = PretendRequest.levels[1] + 1
+        self.ui.scanSelector.setCurrentNode(node)
+        self.panel.add_model(card_only(self.folder))
+        self.ui.framesCheckBox.checked = True
+        self.ui.segmentButton.click()
+        self.ended()
+        self.assertIn("in frame 4 its volume is more than 15 % off", self.ui.checkLabel.text)
+
     def test_a_cancelled_sequence_leaves_nothing(self):
         node, _browser = self.heartbeat()
         self.ui.scanSelector.setCurrentNode(node)

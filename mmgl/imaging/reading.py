@@ -143,7 +143,7 @@ def check_numbers(path: Path | str, array: Array) -> None:
     if np.iscomplexobj(array):
         raise MMGLError("scan.unreadable", path=path, reason="its voxels are complex numbers")
     smallest, largest = array.min(), array.max()
-    if not (np.isfinite(smallest) and np.isfinite(largest)) or max(abs(smallest), abs(largest)) > MOST:
+    if not (np.isfinite(smallest) and np.isfinite(largest)) or max(-float(smallest), float(largest)) > MOST:
         raise MMGLError("scan.not_numbers", path=path, count=int(np.count_nonzero(~(np.abs(array) <= MOST))))
     if smallest == largest:
         raise MMGLError("scan.constant", path=path, value=float(smallest))

@@ -1,7 +1,8 @@
 """A scan that is too large for the memory, segmented in parts one after the other.
 
 Every voxel is what it is in the whole scan: a part is a region, and looks as far beyond itself as the network does.
-Only the doubt of a structure is a little different, as the surroundings of a part count too.
+Only the doubt of a structure is a little different, as the surroundings of a part count too. In eight bits voxels along
+borders may differ too, as how large numbers are is looked up in each part by itself.
 """
 
 from __future__ import annotations

@@ -7,7 +7,7 @@ import io
 import math
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 import numpy as np
@@ -15,6 +15,7 @@ import numpy as np
 from mmgl.files import read_json, write_json, write_text
 from mmgl.finding import Finding
 from mmgl.inference.files import Written
+from mmgl.inference.spikes import spike_finding, spikes
 from mmgl.messages import MMGLError
 from mmgl.structures import Structure
 
@@ -104,6 +105,7 @@ class ResultsTable:
             rows = [row for file in files if "scan" in (row := self._read(file))]
             rows = [row for row in rows if "skipped" in row or (self._output / row["result"]).is_file()]
             rows.sort(key=lambda row: (row["scan"], row.get("frame") or 0, row.get("result", "")))
+            self._note_spikes(rows)
             text = io.StringIO()
             table = csv.writer(text, lineterminator="\n")
             columns = [f"{name} {what}" for name in self._names for what in ("ml", "doubt")]
@@ -111,6 +113,19 @@ class ResultsTable:
             table.writerows(self._cells(row) for row in rows)
             write_text(self._output / "results.csv", text.getvalue())
             written = count
+
+    def _note_spikes(self, rows: Sequence[dict[str, Any]]) -> None:
+        """Add to the rows of frames what stands out among the others; to sequences without gaps only."""
+        sequences: dict[tuple[str, str], list[dict[str, Any]]] = {}
+        for row in rows:
+            if row.get("frame") is not None:
+                sequences.setdefault((row["scan"], str(PurePosixPath(row["result"]).parent)), []).append(row)
+        for frames in sequences.values():
+            if [row["frame"] for row in frames] != list(range(len(frames))):
+                continue
+            for name in self._names:
+                for frame in spikes([row["ml"][name] for row in frames]):
+                    frames[frame]["notes"].append(spike_finding(name, [frame]).words)
 
     def _cells(self, row: dict[str, Any]) -> list[Any]:
         """Return a row of the table: nothing but the reason for a scan that was skipped."""

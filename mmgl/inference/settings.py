@@ -29,7 +29,8 @@ class Settings:
     doubt_map: return the map of doubt too.
     lower: names of structures that need only ``LOWER`` times the probability of what is more probable.
     pieces: how many parts the scan is segmented in, one after the other, where all of it is too much for the memory.
-    fast: run the network in eight bits where the processor is faster with them. Labels differ a little, at borders.
+    fast: run the network in eight bits where the processor is faster with them. Labels differ a little, at borders,
+        and those of a region or of pieces from those of the whole scan.
     """
 
     region: Box | None = None
