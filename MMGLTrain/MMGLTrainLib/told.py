@@ -1,4 +1,6 @@
-"""What errands tell of the checks, as the panel says it and as the study takes it."""
+"""What errands do and tell, as the panel says it and as the study takes it."""
+
+from slicer.i18n import tr as _
 
 from mmgl.finding import Finding as Said
 from mmgl.study.checks import Choice, Finding, Severity
@@ -43,3 +45,22 @@ def as_finding(told):
         default=told["default"],
         structures=tuple(told["structures"]),
     )
+
+
+def doing(errand):
+    """Return what an errand does, in words."""
+    words = {
+        "add": _("Finding the scans"),
+        "series": _("Looking at the DICOM series"),
+        "sample": _("Making the sample hearts"),
+        "survey": _("Looking at your scans"),
+        "label": _("Keeping the label"),
+    }
+    return words.get(errand, "")
+
+
+def as_ours(error):
+    """Return an error of the system as one that can be shown."""
+    if isinstance(error, MMGLError):
+        return error
+    return MMGLError("file.unwritable", path=error.filename, reason=error.strerror or str(error))

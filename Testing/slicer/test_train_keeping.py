@@ -99,6 +99,8 @@ class EndTest(KeepingTest):
         self.settle()
         slicer.app.aboutToQuit.emit()
         self.again()
+        self.assertEqual(self.ui.statusLabel.text, "A label waits for your answer: open Labels.")
+        self.panel.turn_to("labels")
         self.assertEqual(self.ui.statusLabel.text, "Answer the question under the editor.")
         self.choices(self.labels._question)["The same as Left ventricle"].click()
         self.settle()
