@@ -211,7 +211,7 @@ class BesideTest(KeepingTest):
             mask = (voxels > 1000).astype(np.uint8)
             identity = shown.segmentation.GetSegmentation().GetNthSegmentID(0)
             slicer.util.updateSegmentBinaryLabelmapFromArray(mask, shown.segmentation, identity, shown.volume)
-            saving = SavingLabel(shown, self.folder / "large.seg.nrrd")
+            saving = SavingLabel(shown, self.folder / "large.seg.nrrd", self.study.structures)
             self.assertGreater(sum(1 for _ in saving.work()), 11)
         painted = read_segmentation(self.folder / "large.seg.nrrd")
         self.assertTrue(((painted.layers[0] > 0) == (mask > 0)).all())
