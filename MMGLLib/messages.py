@@ -110,7 +110,7 @@ WORDS: dict[str, str] = {
         "'{name}' is taken for {meaning} in {labels} {labels:label|labels}. Say what it is, in all of them."
     ),
     "slicer.renamed_segment": (
-        "'{name}' was made for {structure}. Say whether that is called so from now on, or this is something else."
+        "'{name}' was made for {structure}. Say whether {structure} is called so from now on, or what else this is."
     ),
     "slicer.call_it": "Call {structure} '{name}' in this study",
     "slicer.unnamed_value": (

@@ -58,7 +58,7 @@ class LabelsSection:
         study = self.desk.study
         if study is None or not study.cases:
             return ""
-        if self.keeping.question or self.structures.question or self._asked():
+        if self.asks:
             return _("Answer the question under the editor.")
         if self.open_now and self.shown.state == "draft":
             return _("Look at the draft, correct it, and accept it.")
@@ -79,6 +79,11 @@ class LabelsSection:
         self.keeping.finish()
         self.ui.segmentEditor.setActiveEffect(None)
         self.ui.segmentEditor.removeViewObservations()
+
+    @property
+    def asks(self):
+        """Whether there is a question under the editor."""
+        return bool(self.keeping.question or self.structures.question or self._asked())
 
     @property
     def open_now(self):

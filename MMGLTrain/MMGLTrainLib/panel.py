@@ -203,11 +203,16 @@ class Panel:
 
     def _next_here(self):
         """Return what to do next in the section that is open; that a label waits is said anywhere."""
-        if self.sections["labels"].keeping.question is not None and self.ui.labelsSection.collapsed:
-            return _("A label waits for your answer: open Labels.")
+        labels, folded = self.sections["labels"], self.ui.labelsSection.collapsed
+        waits = _("A label waits for your answer: open Labels.")
+        if folded and labels.keeping.question is not None:
+            return waits
         here = [name for name in self.sections if not getattr(self.ui, f"{name}Section").collapsed]
         here += ["train"] if self.sections["train"].busy else []
-        return next(filter(None, (self.sections[name].next_step() for name in here)), "") or self._next()[1]
+        if words := next(filter(None, (self.sections[name].next_step() for name in here)), ""):
+            return words
+        name, words = self._next()
+        return waits if folded and name == "labels" and labels.asks else words
 
     def _show_line(self):
         """Show what to do next, what is being done, and what is the matter with the study."""

@@ -236,6 +236,11 @@ class QuestionsTest(LabelsTest):
         self.choices(self.labels._question)["The other slices are not labelled"].click()
         self.settle()
         self.assertNotIn("only some slices", self.question())
+        self.assertEqual(self.ui.statusLabel.text, "Answer the question under the editor.")  # about another structure
+        self.panel.turn_to("scans")
+        self.assertEqual(self.ui.statusLabel.text, "A label waits for your answer: open Labels.")
+        self.panel.turn_to("train")
+        self.assertEqual(self.ui.statusLabel.text, "Click Train.")
         self.scans.table.choose("scan 4")
         again.click()
         self.settle()

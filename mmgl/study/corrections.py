@@ -66,12 +66,21 @@ def _changed(case: Case, before: Meaning, number: int) -> Case:
 
 
 def has_answers(study: Study, case: Case) -> bool:
-    """Return whether ``ask_again`` has anything to forget about a case."""
+    """Return whether ``ask_again`` has anything to forget.
+
+    Args:
+        study: is not changed.
+        case: of the study.
+    """
     return bool(case.label and case.label.extents) or any(_is_about(key, case.name) for key in study.answered)
 
 
 def ask_again(study: Study, name: str) -> None:
     """Forget what was said of how far a case is labelled, and which of its findings were left be.
+
+    Args:
+        study: is changed in memory.
+        name: of the case.
 
     Raises:
         MMGLError: ``study.unknown_case``.
