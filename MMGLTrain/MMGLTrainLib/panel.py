@@ -202,7 +202,9 @@ class Panel:
         return "models", ""
 
     def _next_here(self):
-        """Return what to do next in the section that is open; that a label waits is said anywhere."""
+        """Return what to do next in the section that is open; that a folder or a label waits is said anywhere."""
+        if self.desk.asked and self.ui.scansSection.collapsed:
+            return _("A folder waits for your answer: open Scans.")
         labels, folded = self.sections["labels"], self.ui.labelsSection.collapsed
         waits = _("A label waits for your answer: open Labels.")
         if folded and labels.keeping.question is not None:

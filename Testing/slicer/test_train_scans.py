@@ -198,6 +198,8 @@ class FindingTest(PanelTest):
             write_label(self.folder / "more" / f"m{number}_seg.nii.seg.nrrd".replace(".nii", ""), ["LV cavity"])
         self.scans.add_folders([str(self.folder / "more")])
         self.settle()
+        self.assertEqual(self.ui.statusLabel.text, "A folder waits for your answer: open Scans.")
+        self.panel.turn_to("scans")
         self.assertEqual(self.ui.statusLabel.text, "Answer the question below.")
         self.assertEqual(len(self.desk.study.cases), 6)
         buttons = self.choices(self.scans.findings._question)
