@@ -53,8 +53,8 @@ class RunWithAside(Run):
 
     def wait_aside(self) -> None:
         """Wait for what it does aside; only for what is done aside itself."""
-        if self._aside is not None:
-            self._aside.wait()
+        if (aside := self._aside) is not None:
+            aside.wait()
 
     @property
     def idle(self) -> bool:
@@ -66,4 +66,5 @@ class RunWithAside(Run):
         self._aside = aside = Aside(do)
         while aside.works:
             yield
+        self._aside = None  # what it found may be large
         return aside.result()

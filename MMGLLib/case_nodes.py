@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import slicer
+import vtk
 
 from mmgl.structures import Structure
 from mmgl.study import Case, Study
+from mmgl.study.identity import named
 from MMGLLib.painted import changed_at
 
 CASE, STUDY = "MMGL.Case", "MMGL.Study"
 """Attributes of the nodes that show a case."""
+
+STRUCTURE = "MMGL.Structure"
+"""Tag of a segment that was made for a structure: its number, which stays when somebody renames the segment."""
 
 _STATUS = slicer.vtkSlicerSegmentationsModuleLogic
 
@@ -54,6 +60,24 @@ class CaseNodes:
         """When it was painted in last, as ``painted.changed_at`` has it."""
         return changed_at(self.segmentation)
 
+    def tag(self, structures: Sequence[Structure]) -> None:
+        """Mark the segments that were just made for structures, so that they are known under another name too."""
+        for structure in structures:
+            self.segmentation.GetSegmentation().GetSegment(f"Segment_{structure.id}").SetTag(
+                STRUCTURE, str(structure.id)
+            )
+
+    def renamed(self, structures: Sequence[Structure]) -> dict[str, Structure]:
+        """Return structures by the new names of their segments, where these are no names of the study."""
+        by_number = {str(structure.id): structure for structure in structures}
+        found: dict[str, list[str]] = {}
+        for segment in _segments(self.segmentation):
+            number = vtk.reference("")
+            if segment.GetTag(STRUCTURE, number) and str(number) in by_number:
+                found.setdefault(str(number), []).append(segment.GetName())
+        alone = {by_number[number]: names[0] for number, names in found.items() if len(names) == 1}
+        return {name: s for s, name in alone.items() if name.strip() and not named(name, structures)}
+
     def accept(self) -> None:
         """Take a draft for one's own work."""
         self.mark(_STATUS.InProgress)
@@ -79,8 +103,14 @@ def show_alone(shown: CaseNodes) -> None:
     slicer.app.applicationLogic().PropagateVolumeSelection()
 
 
-def change_segment(node: Any, before: Structure, after: Structure) -> None:
-    """Let a segmentation node of a case show another name and colour of a structure, where it still has its name."""
+def change_segments(study: Study, before: Structure, after: Structure) -> None:
+    """Let all that is shown of a study show another name and colour of a structure, where it still has its name."""
+    for node in slicer.util.getNodesByClass("vtkMRMLSegmentationNode"):
+        if node.GetAttribute(STUDY) == str(study.folder):
+            _change_segment(node, before, after)
+
+
+def _change_segment(node: Any, before: Structure, after: Structure) -> None:
     segment = node.GetSegmentation().GetSegment(f"Segment_{before.id}")
     if segment is not None and segment.GetName() == before.name:
         segment.SetName(after.name)

@@ -106,6 +106,13 @@ WORDS: dict[str, str] = {
         "'{name}' ({voxels} {voxels:voxel|voxels}) is not in your list of structures, so it cannot be learned yet. Say "
         "what it is."
     ),
+    "slicer.meaning": (
+        "'{name}' is taken for {meaning} in {labels} {labels:label|labels}. Say what it is, in all of them."
+    ),
+    "slicer.renamed_segment": (
+        "'{name}' was made for {structure}. Say whether {structure} is called so from now on, or what else this is."
+    ),
+    "slicer.call_it": "Call {structure} '{name}' in this study",
     "slicer.unnamed_value": (
         "What is painted with number {value} in {path} ({voxels} {voxels:voxel|voxels}) has no name. Say which "
         "structure it is."

@@ -86,6 +86,7 @@ class OpeningCase(RunWithAside):
         )
         shown = CaseNodes(case.name, volume, segmentation)
         _mark(segmentation, read.state, empty)
+        shown.tag(study.structures)
         for node in (volume, segmentation):
             node.SetAttribute(CASE, case.name)
             node.SetAttribute(STUDY, str(study.folder))

@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import logging
-import threading
 import time
 import traceback
 from collections.abc import Callable, Generator
-from typing import Any, TypeVar
+from typing import Any
 
 from MMGLLib.messages import MMGLError
 
 Event = dict[str, Any]
-_Made = TypeVar("_Made")
 STOPPED = ("slicer.stopped", "segment.stopped")
 """Keys of messages that are no failure."""
 
@@ -37,7 +35,6 @@ class Run:
         self.scene: Any = None  # where it ends with a scene
         self._on_event = on_event
         self._steps: Generator[None, None, Event] | None = None
-        self._thread: threading.Thread | None = None
 
     def work(self) -> Generator[None, None, Event]:
         """Do the work in short steps, and return the event of its end; sub-classes have it."""
@@ -69,27 +66,7 @@ class Run:
     @property
     def idle(self) -> bool:
         """Whether there is nothing to do but to wait for somebody else."""
-        return self._thread is not None and self._thread.is_alive()
-
-    def elsewhere(self, call: Callable[[], _Made]) -> Generator[None, None, _Made]:
-        """Have a thread do what takes long and touches no node, and return what comes of it, or raise its error."""
-        made: list[_Made] = []
-        failed: list[BaseException] = []
-
-        def work() -> None:
-            try:
-                made.append(call())
-            except Exception as error:  # whatever it is, the thread that asked raises it
-                failed.append(error)
-
-        self._thread = threading.Thread(target=work, daemon=True)
-        self._thread.start()
-        while not made and not failed:
-            self._thread.join(0)  # lets the thread go on, and does not wait
-            yield
-        if failed:
-            raise failed[0]
-        return made[0]
+        return False
 
     def cancel(self) -> None:
         """Ask it to end; the next ``poll`` or the one after tells that it has."""

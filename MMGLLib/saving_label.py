@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -28,6 +28,7 @@ class SavingLabel(RunWithAside):
     Args:
         shown: the case.
         path: of the file; the one that is there is replaced.
+        structures: of the study; a segment that has another name than its structure loses the code of that one.
         on_event: as for ``Run``.
         after: what was begun before and is written before, as it may be the same file.
     """
@@ -36,27 +37,29 @@ class SavingLabel(RunWithAside):
         self,
         shown: CaseNodes,
         path: Path,
+        structures: Sequence[Structure],
         on_event: Callable[[Event], None] | None = None,
         after: SavingLabel | None = None,
     ) -> None:
         super().__init__(on_event)
-        self.shown, self.path, self._after = shown, path, after
+        self.shown, self.path, self._after, self._structures = shown, path, after, structures
 
     def work(self) -> Generator[None, None, Event]:
         """Copy what is in the scene, and have it written."""
         grid = nodes.grid_of(self.shown.volume)
         painted, moment = yield from copying(self.shown.segmentation)
-        words = yield from self.aside(lambda: self._written(painted, grid))
+        renamed = set(self.shown.renamed(self._structures))
+        words = yield from self.aside(lambda: self._written(painted, grid, renamed))
         return {"event": "done", "words": words, "changed": moment}
 
-    def _written(self, painted: Painted, grid: Grid) -> str:
+    def _written(self, painted: Painted, grid: Grid, renamed: set[str]) -> str:
         if self._after is not None:
             self._after.wait_aside()
             self._after = None
-        return _write(painted, grid, self.path, self.shown.name)
+        return _write(painted, grid, self.path, self.shown.name, renamed)
 
 
-def _write(painted: Painted, grid: Grid, path: Path, case: str) -> str:
+def _write(painted: Painted, grid: Grid, path: Path, case: str, renamed: set[str]) -> str:
     """Write what is painted on the grid of its scan, and return it in words, and what overlaps."""
     label = painted.on(grid)
     structures, numbers, words = [], [], []
@@ -68,7 +71,8 @@ def _write(painted: Painted, grid: Grid, path: Path, case: str) -> str:
         if slices:  # what is empty says nothing, and must not be asked about
             name = segment.name or f"Segment {numbers[-1]}"
             colour = segment.colour or PALETTE[numbers[-1] % len(PALETTE)]
-            structures.append(Structure(numbers[-1], name, colour, segment.terminology))
+            code = "" if segment.name in renamed else segment.terminology
+            structures.append(Structure(numbers[-1], name, colour, code))
     labelmap = label.labelmap(numbers).astype(np.uint16)
     write_segmentation(path, labelmap, label.grid, structures, overwrite=True)
     names = [segment.name for segment in label.segments]

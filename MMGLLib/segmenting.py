@@ -13,12 +13,13 @@ import slicer
 from mmgl.finding import Finding
 from mmgl.imaging.grid import Array, Grid
 from MMGLLib import doubt, models, nodes, regions, results
+from MMGLLib.aside import RunWithAside
 from MMGLLib.messages import MMGLError
-from MMGLLib.runs import Event, Run
+from MMGLLib.runs import Event
 from MMGLLib.worker import Request
 
 
-class Segmenting(Run):
+class Segmenting(RunWithAside):
     """Segments a volume node with a model, without waiting.
 
     The event ``fit`` comes before the work, where there is something to tell: ``told`` (what may spoil the result, in
@@ -97,7 +98,7 @@ class Segmenting(Run):
             yield
         self.details = self._request.details()
         request = self._request
-        labelmap = yield from self.elsewhere(request.result)  # it may be large, and is read from a file
+        labelmap = yield from self.aside(request.result)  # it may be large, and is read from a file
         self._require_scan()
         self.tell({"event": "progress", "stage": "progress.finishing", "share": 1.0, "seconds_left": None})
         numbers, structures = numbering(self.card.structures, self._wanted)

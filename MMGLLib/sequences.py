@@ -12,8 +12,9 @@ import slicer
 
 from mmgl.inference.spikes import spike_finding, spikes
 from MMGLLib import nodes, results
+from MMGLLib.aside import RunWithAside
 from MMGLLib.messages import MMGLError
-from MMGLLib.runs import Event, Run
+from MMGLLib.runs import Event
 from MMGLLib.segmenting import checked_model, followed, numbering, request_settings
 from MMGLLib.worker import Request
 
@@ -29,7 +30,7 @@ def frames_of(volume: Any) -> tuple[Any, Any] | None:
     return None
 
 
-class SegmentingFrames(Run):
+class SegmentingFrames(RunWithAside):
     """Segments all frames of the sequence that a volume node shows. The event ``done`` has ``node``, ``sequence``,
     ``empty``, ``told``.
 
@@ -131,7 +132,7 @@ class SegmentingFrames(Run):
             self.tell({**event, "share": share, "seconds_left": left, "frame": number + 1, "frames": count})
 
         yield from followed(self._request, tell)
-        labelmap = yield from self.elsewhere(self._request.result)
+        labelmap = yield from self.aside(self._request.result)
         self.close()
         self.details = ""
         return labelmap

@@ -20,12 +20,13 @@ from mmgl.study import Study
 from mmgl.study.cases import clean_name
 from mmgl.study.label_statistics import overlaps
 from MMGLLib import nodes
+from MMGLLib.aside import RunWithAside
 from MMGLLib.messages import MMGLError
 from MMGLLib.results import Making, slabs
-from MMGLLib.runs import Event, Run
+from MMGLLib.runs import Event
 
 
-class AddingCase(Run):
+class AddingCase(RunWithAside):
     """Writes a volume and what is painted on it into a study. The event ``done`` has ``case``, ``waiting`` and
     ``told`` (which segments overlap, in words).
 
@@ -75,7 +76,7 @@ class AddingCase(Run):
             _write(study, name, scan, label, self.meanings, bool(self.same))
             return _overlaps(label)
 
-        told = yield from self.elsewhere(write)
+        told = yield from self.aside(write)
         if self.node.GetScene() is self.scene:
             _mark_completed(self.node)
         return {"event": "done", "case": name, "waiting": corrections(study), "told": told}

@@ -20,6 +20,13 @@ FINDINGS: dict[str, str] = {
         "{structure}: learned from {labelled} {labelled:scan|scans} and not checked, as no check case shows it. Look "
         "at its results."
     ),
+    "verdict.stopped": (
+        "Training was stopped after about {minutes} {minutes:minute|minutes}, so this is not the best it can do. Go on "
+        "with it before you label more."
+    ),
+    "verdict.early": (
+        "{structure}: not yet (Dice {dice:.2f} on {cases} check {cases:case|cases}) when training was stopped."
+    ),
     "verdict.few": (
         "Checked on {cases} {cases:scan|scans} only, too few to trust the numbers. Label more scans, and hold out 3 of "
         "them or more."

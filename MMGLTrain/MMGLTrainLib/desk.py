@@ -8,6 +8,7 @@ from mmgl.study.checks import Severity
 from MMGLLib import sources, training_cases
 from MMGLLib.errand import FOLDER, Errands
 from MMGLLib.messages import MMGLError
+from MMGLTrainLib.adding import Adding
 from MMGLTrainLib.told import Told, as_finding, in_our_words, mark
 
 
@@ -20,7 +21,7 @@ class Desk:
     Attributes:
         facts: of each case, by its name: size, spacing, modality, and what is painted (``errands.survey``).
         findings: of the checks, as ``errands.told`` gives them.
-        asked: what must be answered before the scans of a folder can be added.
+        adding: the folders that are being added (``Adding``).
         missing: the first file that is not there, by the names of the cases that miss one.
         begun: the names of the cases of which something is painted that is not done.
         onChanged: called when something here is new.
@@ -35,9 +36,13 @@ class Desk:
     def forget(self):
         """End what is being done, and know nothing of any study."""
         self.errands.close()
-        self.facts, self.findings, self.asked, self.missing, self.begun = {}, [], [], {}, set()
-        self.surveyed = False
-        self._answers, self._waiting = {}, ""
+        self.facts, self.findings, self.missing, self.begun = {}, [], {}, set()
+        self.surveyed, self.adding = False, Adding(self, self._heard)
+
+    @property
+    def asked(self):
+        """What must be answered before the scans of a folder can be added."""
+        return self.adding.asked
 
     @property
     def opened(self):
@@ -87,8 +92,7 @@ class Desk:
 
     def add_folder(self, folder):
         """Have the scans of a folder added, with their labels."""
-        self._waiting, self._answers, self.asked = str(folder), {}, []
-        self._add()
+        self.adding.add(folder)
 
     def fill_sample(self):
         """Have the sample made in the study."""
@@ -128,10 +132,7 @@ class Desk:
     def answer(self, finding, value, everywhere=False):
         """Answer a question: of the labels of a folder that waits, or of the checks; there for all scans at will."""
         if finding in self.asked:
-            self._answers[finding["parameters"]["name"]] = value
-            self.asked.remove(finding)
-            if not self.asked:
-                self._add()
+            self.adding.answer(finding, value)
             self.onChanged()
             return
         alike = [
@@ -180,16 +181,6 @@ class Desk:
         told = {"key": "slicer.files_gone", "severity": "error", "case": "", "words": words}
         return [{**told, "parameters": parameters, "choices": [], "default": "", "structures": []}]
 
-    def _add(self):
-        self.errands.ask(
-            "add",
-            self._heard,
-            study=str(self.study.folder),
-            folder=self._waiting,
-            meanings=dict(self._answers),
-            into=FOLDER + "/found",
-        )
-
     def _heard(self, event):
         """Take over what an errand has found."""
         kind = event["event"]
@@ -204,8 +195,6 @@ class Desk:
                 [in_our_words(f) for f in event["findings"]],
                 True,
             )
-        elif kind == "asked":
-            self.asked = [in_our_words(question) for question in event["questions"]]
         elif kind == "found":
             self._take(event)
         elif kind == "failed":

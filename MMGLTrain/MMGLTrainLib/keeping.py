@@ -5,15 +5,16 @@ questions were not answered by then is asked about when the study is opened agai
 """
 
 import time
+from dataclasses import replace
 
 from slicer.i18n import tr as _
 
-from MMGLLib import label_files
+from MMGLLib import case_nodes, label_files
 from MMGLLib.label_files import NEW, SUFFIX, UNFINISHED, label_file
 from MMGLLib.messages import MMGLError
 from MMGLLib.saving_label import SavingLabel
 from MMGLTrainLib.going import Going
-from MMGLTrainLib.told import in_our_words
+from MMGLTrainLib.told import CALL_IT, in_our_words, of_renamed
 
 EVERY = 60.0
 """Seconds between two times that what is not done is kept."""
@@ -84,12 +85,16 @@ class Keeping:
         """Save what is painted, and have it understood."""
         path = label_file(self._desk.opened.folder, NEW, shown.name)
         self._pending = {"case": shown.name, "path": path, "answers": {}, "left": []}
+        self._pending["renamed"] = shown.renamed(self._desk.study.structures)
         self._save(shown, path, lambda event: self._on_saved(shown, path, event))
 
     def answer(self, value):
         """Answer the question: what a segment is."""
-        question = self._pending["left"].pop(0)
-        self._pending["answers"][question["parameters"]["name"]] = value
+        name = self.question["parameters"]["name"]
+        if value == CALL_IT and not self._call_it(self._pending["renamed"][name], name):
+            return
+        self._pending["left"].pop(0)
+        self._pending["answers"][name] = name if value == CALL_IT else value
         if not self._pending["left"]:
             self._understand()
 
@@ -119,7 +124,8 @@ class Keeping:
 
     def _save(self, shown, path, on_event):
         """Begin to save; what was begun before is written before."""
-        self._going.add(SavingLabel(shown, path, on_event, after=self._going.run))
+        structures = self._desk.study.structures
+        self._going.add(SavingLabel(shown, path, structures, on_event, after=self._going.run))
 
     def _on_saved(self, shown, path, event):
         """Have a label understood that was saved; that of a study that was closed waits for the next time."""
@@ -150,8 +156,16 @@ class Keeping:
         """Go on with the next label that waits, where none is on its way."""
         if self._pending is None and self._waiting:
             case, path = self._waiting.pop(0)
-            self._pending = {"case": case, "path": path, "answers": {}, "left": []}
+            self._pending = {"case": case, "path": path, "answers": {}, "left": [], "renamed": {}}
             self._understand()
+
+    def _call_it(self, structure, name):
+        """Give a structure the name that its segment has, and return whether that was possible."""
+        changed = replace(structure, name=name)
+        if not self._desk.change(lambda study: study.change_structure(changed)):
+            return False
+        case_nodes.change_segments(self._desk.study, structure, changed)
+        return True
 
     def _understand(self):
         pending = self._pending
@@ -163,7 +177,7 @@ class Keeping:
         if pending is None:
             return
         if kind == "asked":
-            pending["left"] = [in_our_words(question) for question in event["questions"]]
+            pending["left"] = [self._in_words(question) for question in event["questions"]]
         elif kind in ("understood", "failed"):
             self._pending = None
             if kind == "understood":
@@ -173,6 +187,10 @@ class Keeping:
                 self._desk.onFail(self._desk.told(event))
             self._take_next()
         self._onChanged()
+
+    def _in_words(self, question):
+        structure = self._pending["renamed"].get(question["parameters"]["name"])
+        return of_renamed(question, structure) if structure is not None else in_our_words(question)
 
     def _join(self, pending, event):
         """Make a label that was understood one of the study."""

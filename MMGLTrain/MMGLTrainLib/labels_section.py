@@ -58,7 +58,7 @@ class LabelsSection:
         study = self.desk.study
         if study is None or not study.cases:
             return ""
-        if self.keeping.question is not None or self._asked():
+        if self.asks:
             return _("Answer the question under the editor.")
         if self.open_now and self.shown.state == "draft":
             return _("Look at the draft, correct it, and accept it.")
@@ -79,6 +79,11 @@ class LabelsSection:
         self.keeping.finish()
         self.ui.segmentEditor.setActiveEffect(None)
         self.ui.segmentEditor.removeViewObservations()
+
+    @property
+    def asks(self):
+        """Whether there is a question under the editor."""
+        return bool(self.keeping.question or self.structures.question or self._asked())
 
     @property
     def open_now(self):
@@ -183,6 +188,8 @@ class LabelsSection:
         """Take an answer: what a segment is, or how far a label reaches."""
         if self.keeping.question is not None:
             self.keeping.answer(value)
+        elif self.structures.question is not None:
+            self.structures.answer(value)
         else:
             self.desk.answer(self._asked(), value, everywhere)
         self._show()
@@ -230,7 +237,7 @@ class LabelsSection:
         self._show_question()
 
     def _show_question(self):
-        mine = self.keeping.question
+        mine = self.keeping.question or self.structures.question
         question = mine or (self._asked() if self.desk.study is not None else None)
         alike = [f for f in self.desk.findings if question and f["key"] == question["key"]]
         self._question.ask(question, several=mine is None and len(alike) > 1)

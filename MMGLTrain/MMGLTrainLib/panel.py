@@ -14,6 +14,7 @@ from MMGLTrainLib.desk import Desk
 from MMGLTrainLib.labels_section import LabelsSection
 from MMGLTrainLib.models_section import ModelsSection
 from MMGLTrainLib.scans_section import ScansSection
+from MMGLTrainLib.told import as_ours, doing
 from MMGLTrainLib.train_section import TrainSection
 from MMGLTrainLib.welcome import Welcome
 
@@ -87,7 +88,7 @@ class Panel:
         try:
             study = how()
         except (MMGLError, OSError) as error:
-            self.message.fail(_as_ours(error))
+            self.message.fail(as_ours(error))
             self.show()
             return False
         self.welcome.keep(study.folder)
@@ -125,6 +126,7 @@ class Panel:
         for other in self.sections:
             getattr(self.ui, f"{other}Section").collapsed = other != name
         self._turning = False
+        self._show_line()
 
     def onChanged(self):
         """Show what changed."""
@@ -179,9 +181,8 @@ class Panel:
 
     def onLabel(self, case):
         """Open a case to be labelled."""
-        self.turn_to("labels")
         self.sections["labels"].open_case(case)
-        self._show_line()
+        self.turn_to("labels")
 
     def _hand_over(self):
         """Open the next section where one has nothing left to do; from Labels only the user goes on."""
@@ -200,6 +201,21 @@ class Panel:
                 return name, words
         return "models", ""
 
+    def _next_here(self):
+        """Return what to do next in the section that is open; that a folder or a label waits is said anywhere."""
+        if self.desk.asked and self.ui.scansSection.collapsed:
+            return _("A folder waits for your answer: open Scans.")
+        labels, folded = self.sections["labels"], self.ui.labelsSection.collapsed
+        waits = _("A label waits for your answer: open Labels.")
+        if folded and labels.keeping.question is not None:
+            return waits
+        here = [name for name in self.sections if not getattr(self.ui, f"{name}Section").collapsed]
+        here += ["train"] if self.sections["train"].busy else []
+        if words := next(filter(None, (self.sections[name].next_step() for name in here)), ""):
+            return words
+        name, words = self._next()
+        return waits if folded and name == "labels" and labels.asks else words
+
     def _show_line(self):
         """Show what to do next, what is being done, and what is the matter with the study."""
         opened, errands = self.desk.opened, self.desk.errands
@@ -215,7 +231,7 @@ class Panel:
         self.ui.busyFrame.visible = bool(labels or errands.busy)
         done, of = (0, 0) if labels else errands.progress
         counted = _("{what}, {done} of {of}") if of else "{what}"
-        self.ui.busyLabel.text = counted.format(what=labels or _doing(errands.busy), done=done, of=of)
+        self.ui.busyLabel.text = counted.format(what=labels or doing(errands.busy), done=done, of=of)
         self.ui.busyBar.maximum, self.ui.busyBar.value = of, done
         if opened is None:
             self.ui.statusLabel.text = _("Try the sample, or start your own study.")
@@ -223,26 +239,5 @@ class Panel:
             self.ui.statusLabel.text = _("Look around; nothing can be changed now.")
         elif errands.busy in ("add", "series", "sample"):
             self.ui.statusLabel.text = _("Wait a moment, or keep working in Slicer.")
-        elif self.sections["train"].busy and self.ui.labelsSection.collapsed:
-            self.ui.statusLabel.text = self.sections["train"].next_step()
         else:
-            self.ui.statusLabel.text = self._next()[1] or _("All is done. Add scans, or train again, at any time.")
-
-
-def _doing(errand):
-    """Return what an errand does, in words."""
-    words = {
-        "add": _("Finding the scans"),
-        "series": _("Looking at the DICOM series"),
-        "sample": _("Making the sample hearts"),
-        "survey": _("Looking at your scans"),
-        "label": _("Keeping the label"),
-    }
-    return words.get(errand, "")
-
-
-def _as_ours(error):
-    """Return an error of the system as one that can be shown."""
-    if isinstance(error, MMGLError):
-        return error
-    return MMGLError("file.unwritable", path=error.filename, reason=error.strerror or str(error))
+            self.ui.statusLabel.text = self._next_here() or _("All is done. Add scans, or train again, at any time.")

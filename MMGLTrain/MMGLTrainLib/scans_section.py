@@ -6,7 +6,7 @@ import qt
 import slicer
 from slicer.i18n import tr as _
 
-from mmgl.study import Use
+from mmgl.study import Use, ask_again, has_answers
 from MMGLLib import sources
 from MMGLLib.messages import MMGLError
 from MMGLLib.open_study import move_files
@@ -47,6 +47,7 @@ class ScansSection:
         self.ui.caseTable.connect("itemDoubleClicked(QTreeWidgetItem*,int)", self.onDoubleClick)
         self.ui.labelButton.connect("clicked()", self.onDoubleClick)
         self.ui.removeButton.connect("clicked()", self.onRemove)
+        self.ui.askAgainButton.connect("clicked()", self.onAskAgain)
         self.ui.holdOutButton.connect("clicked()", self.onHoldOut)
         self._timer = qt.QTimer()
         self._timer.setInterval(0)
@@ -168,6 +169,8 @@ class ScansSection:
         for widget in (self.ui.useSelector, self.ui.removeButton):
             widget.enabled = bool(found) and self.desk.writable
         self.ui.labelButton.enabled = len(chosen) == 1
+        said = [case for case in study.cases if case.name in chosen and has_answers(study, case)] if study else []
+        self.ui.askAgainButton.visible = bool(said) and self.desk.writable
         self.ui.useSelector.setCurrentIndex(self.ui.useSelector.findData(found.pop().value) if len(found) == 1 else -1)
 
     def onUse(self):
@@ -179,6 +182,11 @@ class ScansSection:
         """Take the chosen cases out of the study; their files stay, so this can be undone by adding them again."""
         chosen = self.table.chosen()
         self.desk.change(lambda study: [study.remove_case(name) for name in chosen])
+
+    def onAskAgain(self):
+        """Forget what was answered about the chosen cases, and ask again."""
+        chosen = self.table.chosen()
+        self.desk.change(lambda study: [ask_again(study, name) for name in chosen])
 
     def onHoldOut(self):
         """Choose the cases to check with."""

@@ -8,7 +8,10 @@ GREEN, AMBER, RED, GREY = "#3a8f3a", "#c98a00", "#c8372d", "#808080"
 TRUSTED = 3
 """Check cases below which nobody should trust a number."""
 
-KEYS = ("good", "fair", "poor", "missed", "one_scan", "unlabelled", "unchecked")
+WEAK = ("poor", "missed", "one_scan", "unlabelled")
+"""Verdicts that come with advice."""
+
+KEYS = ("good", "fair", "early", "poor", "missed", "one_scan", "unlabelled", "unchecked")
 
 
 def headline(model):
@@ -19,7 +22,7 @@ def headline(model):
     if not any(row.verdict for row in rows):
         return _("How good it is, is not known here.")
     named = {word: [row.structure for row in rows if row.verdict == f"verdict.{word}"] for word in KEYS}
-    weak = [*named["poor"], *named["missed"], *named["one_scan"], *named["unlabelled"]]
+    weak = [*named["early"], *named["poor"], *named["missed"], *named["one_scan"], *named["unlabelled"]]
     said = [
         (_("Good: {names}."), named["good"]),
         (_("Fair, expect to correct it: {names}."), named["fair"]),
@@ -30,10 +33,8 @@ def headline(model):
 
 
 def advice(model):
-    """Return what to do about what is not good, one line each."""
-    return model.said(
-        "verdict.self", "verdict.poor", "verdict.missed", "verdict.one_scan", "verdict.unlabelled", "verdict.few"
-    )
+    """Return what to do about what is not good, one line each; of one that was stopped, that it can go on."""
+    return model.said("verdict.stopped", "verdict.self", *(f"verdict.{word}" for word in WEAK), "verdict.few")
 
 
 class ScoreTable:
@@ -57,6 +58,7 @@ class ScoreTable:
         verdicts = {
             "verdict.good": (_("Good"), GREEN),
             "verdict.fair": (_("Fair"), AMBER),
+            "verdict.early": (_("Not yet"), AMBER),
             "verdict.poor": (_("Poor"), RED),
             "verdict.missed": (_("Not learned"), RED),
             "verdict.one_scan": (_("Not learned"), RED),

@@ -3,9 +3,10 @@
 from dataclasses import replace
 
 import qt
-import slicer
 
+from mmgl.study import change_meaning, told_meanings
 from MMGLLib import case_nodes
+from MMGLTrainLib.told import of_meaning
 
 SWATCH = 12
 """Pixels of the square that shows a colour."""
@@ -20,15 +21,19 @@ class Structures:
     """
 
     def __init__(self, ui, desk):
-        self._ui, self._desk, self._shown = ui, desk, None
+        self._ui, self._desk, self._shown, self._again_about = ui, desk, None, []
         ui.structureList.connect("itemChanged(QListWidgetItem*)", self.onRenamed)
         ui.colourButton.connect("clicked()", self.onColour)
+        ui.askAgainButton.connect("clicked()", self.onAskAgain)
         ui.structureList.connect("currentRowChanged(int)", self.onChosen)
         self.follow(None)
 
     def follow(self, study):
         """List the structures of a study, or of none."""
         structures, writable = (study.structures if study else ()), self._desk.writable
+        self._ui.askAgainButton.enabled = writable and bool(study) and bool(told_meanings(study))
+        if study is None:
+            self._again_about = []
         if (structures, writable) == self._shown:
             return
         self._shown = (structures, writable)
@@ -52,6 +57,21 @@ class Structures:
         """A colour can be given to the structure that is chosen."""
         self._ui.colourButton.enabled = self._ui.structureList.currentRow >= 0 and self._desk.writable
 
+    @property
+    def question(self):
+        """What a name means that is asked about again, or None."""
+        return of_meaning(self._again_about[0], self._desk.study.structures) if self._again_about else None
+
+    def answer(self, value):
+        """Change what a name means, in all labels."""
+        meaning = self._again_about.pop(0)
+        self._desk.change(lambda study: change_meaning(study, meaning, value))
+
+    def onAskAgain(self):
+        """Ask about all names again that somebody said the meaning of."""
+        self._again_about = told_meanings(self._desk.study)
+        self._desk.onChanged()
+
     def onRenamed(self, item):
         """Give a structure the name that was typed; a blank one is none."""
         name, structure = item.text().strip(), self._of(self._ui.structureList.row(item))
@@ -74,9 +94,7 @@ class Structures:
         """Change a structure in the study, and where it is shown; one that cannot be changed stays as it was."""
         before = next(structure for structure in self._shown[0] if structure.id == changed.id)
         if self._desk.change(lambda study: study.change_structure(changed)):
-            for node in slicer.util.getNodesByClass("vtkMRMLSegmentationNode"):
-                if node.GetAttribute(case_nodes.STUDY) == str(self._desk.study.folder):
-                    case_nodes.change_segment(node, before, changed)
+            case_nodes.change_segments(self._desk.study, before, changed)
         else:
             self._again()
 

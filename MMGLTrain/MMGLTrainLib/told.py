@@ -1,7 +1,11 @@
-"""What errands tell of the checks, as the panel says it and as the study takes it."""
+"""What errands do and tell, as the panel says it and as the study takes it."""
+
+from slicer.i18n import tr as _
 
 from mmgl.finding import Finding as Said
+from mmgl.messages import CATALOGUE
 from mmgl.study.checks import Choice, Finding, Severity
+from mmgl.study.meanings import SAID
 from MMGLLib.messages import MMGLError
 
 IN_OUR_WORDS = {
@@ -10,6 +14,10 @@ IN_OUR_WORDS = {
     "check.unnamed_value": "slicer.unnamed_value",
 }
 """Findings whose words are meant for a terminal, and those that say it here."""
+
+
+CALL_IT = "\n"
+"""The answer that a structure is called as its segment is now; no structure has such a name."""
 
 
 class Told(MMGLError):
@@ -24,6 +32,34 @@ def in_our_words(finding):
     """Return a finding with words for this panel."""
     key = IN_OUR_WORDS.get(finding["key"])
     return {**finding, "words": Said(key, finding["parameters"]).words} if key else finding
+
+
+def of_renamed(question, structure):
+    """Return the question what a segment is that was made for a structure, and has another name now."""
+    parameters = {"name": question["parameters"]["name"], "structure": structure.name}
+    same = [choice for choice in question["choices"] if choice[0] == structure.name]
+    rest = [choice for choice in question["choices"] if choice not in same]
+    choices = [[CALL_IT, Said("slicer.call_it", parameters).words], *same, *rest]
+    return {
+        **question,
+        "words": Said("slicer.renamed_segment", parameters).words,
+        "choices": choices,
+        "default": CALL_IT,
+    }
+
+
+def of_meaning(meaning, structures):
+    """Return the question what the segments of a name are of which that was said before; the old answer comes first."""
+    called = {structure.id: structure.name for structure in structures}
+    said = {number: words for words, number in SAID.items()} | called
+    value = said.get(meaning.number, "")
+    choices = [[name, Said("choice.same", {"structure": name}).words] for name in called.values()]
+    choices += [[meaning.name, CATALOGUE["choice.new"]], ["", CATALOGUE["choice.ignore"]]]
+    shown = called.get(meaning.number, _("nothing to be learned"))
+    words = Said("slicer.meaning", {"name": meaning.name, "labels": meaning.labels, "meaning": shown}).words
+    asked = {"key": "check.unknown_segment", "severity": "question", "case": "", "words": words}
+    parameters = {"name": meaning.name}
+    return {**asked, "parameters": parameters, "choices": choices, "default": value, "structures": []}
 
 
 def mark(finding):
@@ -43,3 +79,22 @@ def as_finding(told):
         default=told["default"],
         structures=tuple(told["structures"]),
     )
+
+
+def doing(errand):
+    """Return what an errand does, in words."""
+    words = {
+        "add": _("Finding the scans"),
+        "series": _("Looking at the DICOM series"),
+        "sample": _("Making the sample hearts"),
+        "survey": _("Looking at your scans"),
+        "label": _("Keeping the label"),
+    }
+    return words.get(errand, "")
+
+
+def as_ours(error):
+    """Return an error of the system as one that can be shown."""
+    if isinstance(error, MMGLError):
+        return error
+    return MMGLError("file.unwritable", path=error.filename, reason=error.strerror or str(error))

@@ -144,6 +144,8 @@ def test_stopping_keeps_what_was_learned_at_once(tmp_path, monkeypatch):
     usable = study.folder / "models" / "stopped-stopped.mmgl"
     assert Predictor(usable).segment(study.read_scan(study.cases[0])).shape == (16, 40, 36)
     assert not (study.folder / "models" / "stopped.mmgl").exists()
+    verdict = json.loads((study.folder / "runs" / "stopped" / "verdict.json").read_text(encoding="utf-8"))
+    assert (verdict["findings"][0]["key"], verdict["use"]) == ("verdict.stopped", "")
     events = []
     gone_on = resume(study, "stopped", device="cpu", on_event=events.append)
     assert min(event["step"] for event in events if event["event"] == "step") > 7

@@ -13,7 +13,7 @@ from mmgl.training import verdict as judging
 from mmgl.training.budget import Budget
 from mmgl.training.comparison import compare
 from mmgl.training.train import train
-from mmgl.training.verdict import Finding, judge
+from mmgl.training.verdict import Finding, judge, of_stopped
 
 NAN = float("nan")
 
@@ -47,6 +47,17 @@ def test_a_structure_in_words(scores, painted, key, tmp_path):
     assert findings[0].key == key
     assert findings[0].words.startswith("Shell: ")
     assert findings[1].key == ("verdict.good" if rows else "verdict.unchecked")
+
+
+def test_a_training_that_was_stopped_is_told_to_go_on_before_anything_else(tmp_path):
+    study = ball_study(tmp_path, labelled=1, unlabelled=0, checks=0)
+    judged = judge(study.structures, [[0.4, 0.9]] * 3, [Painted(1, 2)])
+    assert judged[0].key == "verdict.one_scan"
+    told = of_stopped(judged, 130.0)
+    assert [finding.key for finding in told] == ["verdict.stopped", "verdict.early", "verdict.good"]
+    assert "after about 2 minutes" in told[0].words
+    assert told[1].words == "Shell: not yet (Dice 0.40 on 3 check cases) when training was stopped."
+    assert "about 1 minute," in of_stopped([], 3.0)[0].words
 
 
 def test_few_check_cases_are_told(tmp_path):

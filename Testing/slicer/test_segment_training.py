@@ -98,11 +98,11 @@ class TrainingTest(PanelTest):
         with mock.patch.object(training_cases, "_write", lambda *given: heard.append(given[3])):
             steps = run.work()
             taken = []
-            while run._thread is None:
+            while not run.idle:
                 begun = time.thread_time()
                 next(steps)
                 taken.append(time.thread_time() - begun)
-            run._thread.join()
+            run.wait_aside()
         self.assertGreater(len(taken), 60)
         self.assertLess(max(taken), faults.MARGIN * faults.LIMIT * faults.slowness())
         self.assertTrue((heard[0].layers[0] == labelmap).all())

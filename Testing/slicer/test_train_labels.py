@@ -143,6 +143,33 @@ class QuestionsTest(LabelsTest):
         self.assertNotIn("'left ventricel'", self.question())
         self.assertIsNotNone(self.label("scan 5"))
 
+    def rename(self, name):
+        """Give the segment of the first structure another name, as in Slicer's own list, and be done."""
+        self.labels.shown.segmentation.GetSegmentation().GetSegment("Segment_1").SetName(name)
+        self.paint(name, BOX)
+        self.done()
+        self.assertIn(f"'{name}' was made for Left ventricle", self.question())
+
+    def test_a_segment_that_was_renamed_can_give_its_structure_the_name(self):
+        self.open_case("scan 5")
+        self.open_case("scan 4")
+        self.rename("LV ☤")
+        words = list(self.choices(self.labels._question))
+        self.assertEqual(words[:2], ["Call Left ventricle 'LV ☤' in this study", "The same as Left ventricle"])
+        self.choices(self.labels._question)[words[0]].click()
+        self.settle()
+        self.assertEqual(next((s.id, s.name) for s in self.desk.study.structures), (1, "LV ☤"))
+        self.assertEqual(self.label().meanings, {"LV ☤": 1})
+        self.open_case("scan 5")
+        self.assertTrue(self.labels.shown.segmentation.GetSegmentation().GetSegmentIdBySegmentName("LV ☤"))
+
+    def test_a_segment_that_was_renamed_can_be_something_else(self):
+        self.rename("Aorta")
+        self.choices(self.labels._question)["A new structure"].click()
+        self.settle()
+        self.assertEqual([s.name for s in self.desk.study.structures][::2], ["Left ventricle", "Aorta"])
+        self.assertEqual(self.label().meanings, {"Aorta": 3})
+
     def test_a_new_structure_joins_the_list(self):
         self.paint("aorta asc", BOX)
         self.done()
@@ -185,6 +212,40 @@ class QuestionsTest(LabelsTest):
         left = self.desk.study.structure("Left ventricle").id
         for name in ("scan 4", "scan 5"):
             self.assertEqual(self.label(name).extents[left].value, "slices")
+
+    def test_a_wrong_answer_about_a_name_is_changed_in_all_labels(self):
+        again = self.labels.ui.askAgainButton
+        self.assertFalse(again.enabled)  # every name says itself what it is
+        self.paint("aorta asc", BOX)
+        self.done()
+        self.choices(self.labels._question)["The same as Left ventricle"].click()
+        self.settle()
+        again.click()
+        self.assertIn("'aorta asc' is taken for Left ventricle in 1 label.", self.question())
+        self.assertEqual(next(iter(self.choices(self.labels._question))), "The same as Left ventricle")
+        self.choices(self.labels._question)["A new structure"].click()
+        self.settle()
+        self.assertNotIn("aorta asc", self.question())
+        self.assertEqual(self.label().meanings, {"aorta asc": self.desk.study.structure("aorta asc").id})
+
+    def test_a_wrong_answer_about_a_label_is_asked_again(self):
+        again = self.scans.ui.askAgainButton
+        self.paint("Left ventricle", SPARSE)
+        self.done()
+        self.assertTrue(again.isHidden())
+        self.choices(self.labels._question)["The other slices are not labelled"].click()
+        self.settle()
+        self.assertNotIn("only some slices", self.question())
+        self.assertEqual(self.ui.statusLabel.text, "Answer the question under the editor.")  # about another structure
+        self.panel.turn_to("scans")
+        self.assertEqual(self.ui.statusLabel.text, "A label waits for your answer: open Labels.")
+        self.panel.turn_to("train")
+        self.assertEqual(self.ui.statusLabel.text, "Click Train.")
+        self.scans.table.choose("scan 4")
+        again.click()
+        self.settle()
+        self.assertEqual(self.label().extents, {})
+        self.assertIn("only some slices are painted", self.question())
 
 
 class StructuresTest(LabelsTest):

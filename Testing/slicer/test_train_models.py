@@ -79,6 +79,14 @@ class VerdictTest(ModelsTest):
         self.assertEqual(self.table()[1][1:3], ["Not learned", "0.91"])
         self.assertIn("Look at model-1", self.section.next_step())
 
+    def test_one_that_was_stopped_early_can_go_on(self):
+        first, second = judged(dice=0.4, key="verdict.early")
+        self.make("model-1", [{"key": "verdict.stopped", "parameters": {"minutes": 3}}, first, second])
+        self.show()
+        self.assertEqual(self.ui.verdictLabel.text, "Not yet: Left ventricle, Myocard (ä/ß).")
+        self.assertTrue(self.ui.adviceLabel.text.startswith("Training was stopped after about 3 minutes"))
+        self.assertEqual(self.table()[0][1:3], ["Not yet", "0.40"])
+
     def test_too_few_to_trust(self):
         findings = [*judged(cases=1), {"key": "verdict.few", "parameters": {"cases": 1}}]
         self.make("model-1", findings)

@@ -198,6 +198,8 @@ class FindingTest(PanelTest):
             write_label(self.folder / "more" / f"m{number}_seg.nii.seg.nrrd".replace(".nii", ""), ["LV cavity"])
         self.scans.add_folders([str(self.folder / "more")])
         self.settle()
+        self.assertEqual(self.ui.statusLabel.text, "A folder waits for your answer: open Scans.")
+        self.panel.turn_to("scans")
         self.assertEqual(self.ui.statusLabel.text, "Answer the question below.")
         self.assertEqual(len(self.desk.study.cases), 6)
         buttons = self.choices(self.scans.findings._question)
@@ -208,6 +210,24 @@ class FindingTest(PanelTest):
         self.assertEqual(len(study.cases), 8)
         self.assertEqual([s.name for s in study.structures], [s.name for s in STRUCTURES])
         self.assertEqual(set(study.case("m1").label.meanings.values()), {study.structure("Left ventricle").id})
+
+    def test_several_folders_are_asked_about_one_after_the_other(self):
+        self.open()
+        for folder, name, segment in (("one", "a", "LV cavity"), ("two", "b", "Muscle"), ("three", "c", "LV cavity")):
+            write_scan(self.folder / folder / f"{name}.nii.gz", ord(name))
+            write_label(self.folder / folder / f"{name}_seg.seg.nrrd", [segment])
+        (self.folder / "none").mkdir()
+        self.scans.add_folders([str(self.folder / name) for name in ("one", "none", "two", "three")])
+        self.settle()
+        for segment, structure in (("LV cavity", STRUCTURES[0].name), ("Muscle", STRUCTURES[1].name)):
+            self.assertIn(f"'{segment}'", self.scans.ui.findingLabel.text)
+            self.choices(self.scans.findings._question)[f"The same as {structure}"].click()
+            self.settle()
+        self.assertEqual(self.desk.asked, [])  # what the first folder said holds for the last one
+        study = Study.open(self.study.folder)
+        meant = [study.case(name).label.meanings for name in "abc"]
+        left, right = (structure.id for structure in study.structures)
+        self.assertEqual(meant, [{"LV cavity": left}, {"Muscle": right}, {"LV cavity": left}])
 
     def test_a_scan_that_cannot_be_read_is_left_out_at_a_click(self):
         (self.study.folder.parent / "scan 1.nrrd").write_bytes(b"NRRD0004\nbroken")

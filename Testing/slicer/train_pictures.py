@@ -31,7 +31,10 @@ TOGETHER = {
         "next day 08-01 compared with the model before",
     ),
 }
-"""Panels that are put side by side."""
+"""Panels that are shown together, two in a row."""
+
+SPACE = 12
+"""White pixels around each panel."""
 
 
 def main(folder: Path, steps: int = 100) -> int:
@@ -42,11 +45,21 @@ def main(folder: Path, steps: int = 100) -> int:
     outcome = unittest.TextTestRunner(verbosity=2).run(stories)
     for file, names in TOGETHER.items():
         pictures = [DayTest.taken[name] for name in names if name in DayTest.taken]
-        height = max((len(picture) for picture in pictures), default=0)
         if pictures:
-            save(folder / file, *(np.pad(p, ((0, height - len(p)), (0, 12), (0, 0)), constant_values=255)
-                                  for p in pictures))  # fmt: skip
+            save(folder / file, two_by_two(pictures))
     return int(not outcome.wasSuccessful())
+
+
+def two_by_two(pictures: list[np.ndarray]) -> np.ndarray:
+    """Return panels (y, x, 3) as one picture, two in a row, so that it can be read on a page."""
+    wide, rows = max(picture.shape[1] for picture in pictures) + SPACE, []
+    for left in range(0, len(pictures), 2):
+        pair = pictures[left : left + 2]
+        row = np.full((max(map(len, pair)) + SPACE, 2 * wide, 3), 255, np.uint8)
+        for place, picture in enumerate(pair):
+            row[: len(picture), place * wide : place * wide + picture.shape[1]] = picture
+        rows.append(row)
+    return np.concatenate(rows)
 
 
 if __name__ == "__main__":

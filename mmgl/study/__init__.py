@@ -1,6 +1,7 @@
 """What the clinician has: structures, cases with their labels, and which cases are held out. No torch."""
 
 from mmgl.study.cases import Case, Image, Label, Use
+from mmgl.study.corrections import ask_again, change_meaning, has_answers, told_meanings
 from mmgl.study.extents import Extent
 from mmgl.study.folders import add_folder
 from mmgl.study.merging import Merged, merge
@@ -16,6 +17,10 @@ __all__ = [
     "Study",
     "Use",
     "add_folder",
+    "ask_again",
+    "change_meaning",
+    "has_answers",
     "label_questions",
     "merge",
+    "told_meanings",
 ]

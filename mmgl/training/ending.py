@@ -29,7 +29,7 @@ from mmgl.study import Study
 from mmgl.training.check import Rows, finite, means
 from mmgl.training.comparison import compare
 from mmgl.training.run import Run
-from mmgl.training.verdict import judge, self_check
+from mmgl.training.verdict import judge, of_stopped, self_check
 
 
 @dataclass(frozen=True)
@@ -75,16 +75,25 @@ def keep(study: Study, run: Run, trained: Trained, checks: Sequence[PreparedCase
 
 
 def tell_verdict(
-    study: Study, run: Run, trained: Trained, prepared: Sequence[PreparedCase], file: Path, *, finished: bool
+    study: Study,
+    run: Run,
+    trained: Trained,
+    prepared: Sequence[PreparedCase],
+    file: Path,
+    *,
+    stopped: float | None = None,
 ) -> None:
     """Say whether it worked, and which model to use; ``verdict.json`` keeps it.
 
-    Of a training that was stopped only what is known already is said, because whoever stopped it waits.
+    Args:
+        stopped: seconds after which it was stopped, None where it has finished. Only what is known already is said
+            then, because whoever stopped it waits.
     """
-    seen = _seen(study, run)
-    findings = judge(study.structures, trained.rows, prepared) + seen
-    use = run.folder.name if finished else ""
-    if finished:
+    findings = judge(study.structures, trained.rows, prepared) + _seen(study, run)
+    use = run.folder.name if stopped is None else ""
+    if stopped is not None:
+        findings = of_stopped(findings, stopped)
+    else:
         findings += self_check(trained.network, prepared, trained.plan, len(study.structures), trained.device)
         against = compare(study, run.folder.name, trained.rows, trained.device)
         findings += [against] if against else []

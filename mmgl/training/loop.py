@@ -179,10 +179,10 @@ class Trainer:
         """Return what is left of a budget in time for the rest of a stage, by the shares of all that is to come."""
         own = self.method.stages[number].share * (1 - progress)
         later = sum(stage.share for stage in self.method.stages[number + 1 :])
-        left = max(0.0, budget.seconds_left(self._seconds_spent()) - self.pace.ending)
+        left = max(0.0, budget.seconds_left(self.seconds_spent()) - self.pace.ending)
         return left * own / max(own + later, 1e-9)
 
-    def _seconds_spent(self) -> float:
+    def seconds_spent(self) -> float:
         """Return the seconds of work so far, those before an interruption included."""
         return self._spent + time.monotonic() - self._begun
 
@@ -192,7 +192,7 @@ class Trainer:
         values = {name: round(float(v.detach()), 5) for name, v in terms.items()}
         self.pace.measure(stage.name)
         if budget.steps is None:
-            left = budget.seconds_left(self._seconds_spent())
+            left = budget.seconds_left(self.seconds_spent())
         else:
             left = self.pace.seconds_left(stage, schedule, step, later, budget)
         own = stage.share * (1 - schedule.progress(step))
@@ -228,7 +228,7 @@ class Trainer:
         if optimiser:
             tensors |= flatten_optimiser(optimiser)
         schedule = {name: schedule.to_json() for name, schedule in self.schedules.items()}
-        state = {"stage": stage, "step": step, "schedule": schedule, "spent": self._seconds_spent()}
+        state = {"stage": stage, "step": step, "schedule": schedule, "spent": self.seconds_spent()}
         self.run.save("last", tensors, state)
 
 

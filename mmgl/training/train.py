@@ -205,7 +205,7 @@ def _run(study: Study, run: Run, device: torch.device, stop: Callable[[], bool])
     trained = Trained(method.network, trainer.plan, trainer.device, trainer.checker.rows, method.refines)
     file = _model_file(study, name) if finished else free_file(study.folder, f"{name}-stopped")
     keep(study, run, trained, checks if finished else (), file)
-    tell_verdict(study, run, trained, prepared, file, finished=finished)
+    tell_verdict(study, run, trained, prepared, file, stopped=None if finished else trainer.seconds_spent())
     tell_report(study, run, file)
     if not finished:
         raise MMGLError("run.stopped", name=name, model=file)
@@ -222,7 +222,7 @@ def _finish(study: Study, run: Run, device: torch.device, stop: Callable[[], boo
         prepared, _ = prepare_all(study, plan, config.get("voxels", 0.0), run, stop)
         rows = run.load("best")[1]["rows"] if run.has("best") else []
         trained = Trained(predictor.network, plan, device, rows)
-        tell_verdict(study, run, trained, prepared, file, finished=True)
+        tell_verdict(study, run, trained, prepared, file)
     tell_report(study, run, file)
     return file
 

@@ -22,6 +22,9 @@ GOOD, FAIR, POOR = 0.85, 0.7, 0.3
 REPRODUCED = 0.5
 """Dice that a model reaches on a scan it was trained on unless its labels contradict one another."""
 
+TO_LABEL = ("verdict.poor", "verdict.missed", "verdict.one_scan")
+"""Verdicts that ask for more labels or more time; of a training that was stopped it is too early for them."""
+
 
 def judge(structures: Sequence[Structure], rows: Rows, cases: Sequence[PreparedCase]) -> list[Finding]:
     """Return a finding for each structure, and one where too few check cases speak.
@@ -39,6 +42,17 @@ def judge(structures: Sequence[Structure], rows: Rows, cases: Sequence[PreparedC
     if rows and len(rows) < TRUSTED:
         findings.append(Finding("verdict.few", {"cases": len(rows)}))
     return findings
+
+
+def of_stopped(findings: Sequence[Finding], seconds: float) -> list[Finding]:
+    """Return the findings of a training that was stopped: first that it can go on, which may be all it needs.
+
+    Args:
+        findings: as ``judge`` has them.
+        seconds: after which it was stopped.
+    """
+    told = [replace(finding, key="verdict.early") if finding.key in TO_LABEL else finding for finding in findings]
+    return [Finding("verdict.stopped", {"minutes": max(1, round(seconds / 60))}), *told]
 
 
 def _painted(case: PreparedCase) -> set[int]:
