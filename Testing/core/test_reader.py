@@ -13,7 +13,16 @@ from mmgl.methods import METHODS
 from mmgl.structures import Structure
 from mmgl.study import Study
 
-SLICER = {"Edit", "Application Settings", "Modules", "Additional module paths", "View", "Python Console", "Show 3D", "Segmentations"}
+SLICER = {
+    "Edit",
+    "Application Settings",
+    "Modules",
+    "Additional module paths",
+    "View",
+    "Python Console",
+    "Show 3D",
+    "Segmentations",
+}
 """Names of Slicer's own that the documents use, and of other programs."""
 OTHERS = {"Code", "Download ZIP", "Command Prompt", "Reload and Test", "italics"}
 
