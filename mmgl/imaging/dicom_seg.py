@@ -11,8 +11,8 @@ import numpy as np
 
 from mmgl import __version__
 from mmgl.files import replacing
+from mmgl.imaging.dicom_elements import looks_like_dicom
 from mmgl.imaging.grid import Array, Grid
-from mmgl.imaging.image_files import looks_like_dicom
 from mmgl.messages import MMGLError
 from mmgl.structures import Structure
 
