@@ -1,11 +1,12 @@
 """What the panel tells the user: words, one thing to do, and a report to copy."""
 
 import platform
-from pathlib import Path, PurePath
+from pathlib import PurePath
 
 import slicer
 
 import mmgl
+from MMGLLib.anonymous import anonymous
 
 SYSTEM = f"{platform.system()} {platform.release()} {platform.machine()}"
 """Not ``platform.platform()``, which starts a process and waits for it."""
@@ -17,11 +18,11 @@ class Message:
     Args:
         ui: the widgets of the panel.
         actions: text and callable of the button, by the key of the error it can put right.
-        scan: returns the name of the scan at hand, which no report may hold.
+        names: returns the names at hand, which no report may hold.
     """
 
-    def __init__(self, ui, actions, scan=str):
-        self.ui, self._actions, self._scan = ui, actions, scan
+    def __init__(self, ui, actions, names=list):
+        self.ui, self._actions, self._names = ui, actions, names
         self._action, self._report = None, ""
         ui.actionButton.connect("clicked()", self.onAction)
         ui.copyButton.connect("clicked()", self.onCopy)
@@ -35,7 +36,7 @@ class Message:
         """Show an error, the one thing to do about it, and a button that copies a report with the log."""
         self._show(without_folders(error), *(action or self._actions.get(error.key, ("", None))))
         self.ui.messageLabel.toolTip = str(error)
-        self._report = report(error.key, log, [*map(str, error.parameters.values()), self._scan()])
+        self._report = report(error.key, log, [*_told(error), *self._names()])
         self.ui.copyButton.visible = True
 
     def onAction(self):
@@ -60,6 +61,11 @@ def report(said, log, names=()):
     return "\n".join([said, versions, SYSTEM, anonymous(log, names)])
 
 
+def _told(error):
+    """Return what an error names; numbers are no names."""
+    return [str(value) for value in error.parameters.values() if isinstance(value, str | PurePath)]
+
+
 def without_folders(error):
     """Return the words of an error with files by their names alone; the tool tip has them in full."""
     words = str(error)
@@ -67,10 +73,3 @@ def without_folders(error):
         if isinstance(value, PurePath) or (isinstance(value, str) and PurePath(value).is_absolute()):
             words = words.replace(str(value), PurePath(value).name)
     return words
-
-
-def anonymous(log, names):
-    """Return a log in which neither scans nor the user are named."""
-    for name in sorted((name for name in names if len(name) > 3), key=len, reverse=True):
-        log = log.replace(name, "[...]")
-    return log.replace(str(Path.home()), "~")

@@ -35,7 +35,7 @@ class Panel:
         self.parameters = self.run = self._links = self._answer = None
         self.here = False
         self.asked_again = {}
-        self.message = Question(self.ui, actions(self), self._scan_name)
+        self.message = Question(self.ui, actions(self), self._names)
         self.models, self.progress = ModelList(self.ui.modelSelector), Progress(self.ui)
         self.advanced, self.result = Advanced(self), Result(self)
         self.training, self.folder, self.setting_up = Training(self), Folder(self), SettingUp(self)
@@ -234,9 +234,9 @@ class Panel:
         self.ui.fitLabel.text = said
         self.ui.fitLabel.visible = bool(said)
 
-    def _scan_name(self):
+    def _names(self):
         scan = self.ui.scanSelector.currentNode()
-        return scan.GetName() if scan else ""
+        return [*([scan.GetName()] if scan else []), *self.training.names()]
 
     def _end_run(self):
         run, self.run = self.run, None

@@ -6,6 +6,7 @@ from slicer.i18n import tr as _
 
 from mmgl.study import Study
 from MMGLLib import models
+from MMGLLib.anonymous import names_of
 from MMGLLib.messages import MMGLError
 
 SETTING = "MMGL/Study"
@@ -77,6 +78,13 @@ class Training:
         else:
             again = (_("Choose another folder"), self.onAdd) if error.key == "slicer.no_study" else None
             self.panel.message.fail(error, log, again)
+
+    def names(self):
+        """Return all that is named in the study it goes to."""
+        try:
+            return names_of(Study.open(self.folder)) if self.folder else []
+        except MMGLError:
+            return [self.folder]
 
     def _structures(self):
         try:

@@ -7,6 +7,7 @@ import slicer
 from slicer.i18n import tr as _
 
 from MMGLLib import chosen_model, study_models
+from MMGLLib.anonymous import names_of
 from MMGLLib.messages import MMGLError
 from MMGLTrainLib.notice import Notice
 from MMGLTrainLib.score_table import ScoreTable, advice, headline
@@ -36,7 +37,8 @@ class ModelsSection:
         self.form, self.logic = form, logic
         self.ui = slicer.util.childWidgetVariables(form)
         self.study, self.models, self._stamp = None, [], None
-        self.notice, self.scores = Notice(self.ui), ScoreTable(self.ui.scoreTable)
+        self.notice = Notice(self.ui, lambda: names_of(self.study))
+        self.scores = ScoreTable(self.ui.scoreTable)
         self.ui.modelTree.setHeaderLabels([_("Model"), _("Made"), _("Learned from"), ""])
         self.ui.modelTree.connect("currentItemChanged(QTreeWidgetItem*,QTreeWidgetItem*)", self.onModel)
         self.ui.useButton.connect("clicked()", self.onUse)

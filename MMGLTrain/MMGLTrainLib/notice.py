@@ -2,6 +2,7 @@
 
 import slicer
 
+from MMGLLib.anonymous import anonymous
 from MMGLLib.message import report
 
 
@@ -10,10 +11,11 @@ class Notice:
 
     Args:
         ui: the widgets of the section.
+        names: returns the names at hand, which no report may hold.
     """
 
-    def __init__(self, ui):
-        self.ui, self._actions, self._report = ui, [], ""
+    def __init__(self, ui, names):
+        self.ui, self._names, self._actions, self._report = ui, names, [], ""
         ui.firstButton.connect("clicked()", self.onFirst)
         ui.secondButton.connect("clicked()", self.onSecond)
         ui.copyButton.connect("clicked()", self.onCopy)
@@ -37,7 +39,8 @@ class Notice:
     def fail(self, words, log, *actions):
         """Show what went wrong, with a button that copies a report with the log."""
         self.say(words, *actions)
-        self._report = report(words, log)
+        names = self._names()
+        self._report = report(anonymous(words, names), log, names)
         self.ui.copyButton.visible = True
 
     def onFirst(self):

@@ -7,6 +7,7 @@ import slicer
 from slicer.i18n import tr as _
 
 from MMGLLib import setup
+from MMGLLib.anonymous import names_of
 from MMGLLib.message import Message
 from MMGLLib.messages import MMGLError
 from MMGLTrainLib.advanced import Advanced
@@ -37,7 +38,7 @@ class Panel:
         self.parameters = self._links = None
         self._turning = False
         self.desk = logic.desk = Desk(logic)
-        self.message = Message(self.ui, {})
+        self.message = Message(self.ui, {}, lambda: names_of(self.desk.study))
         self.desk.onFail, self.desk.onChanged = self.message.fail, self.onChanged
         self._make_sections(load)
         self.advanced = Advanced(self.ui)

@@ -7,6 +7,7 @@ import slicer
 from slicer.i18n import tr as _
 
 from MMGLLib import setup, training
+from MMGLLib.anonymous import names_of
 from MMGLLib.messages import MMGLError
 from MMGLTrainLib.installing import Installing
 from MMGLTrainLib.live_view import LiveView
@@ -40,7 +41,7 @@ class TrainSection:
         self.study = self.training = None
         self._seen_working = False
         self.ready, self.live = Ready(self.ui), LiveView(self.ui)
-        self.queued, self.notice = Queued(self.ui), Notice(self.ui)
+        self.queued, self.notice = Queued(self.ui), Notice(self.ui, lambda: names_of(self.study))
         self.installing = Installing(form, self.notice, self.onInstalled)
         self._timer = qt.QTimer()
         self._timer.setInterval(POLL)

@@ -1,5 +1,6 @@
 """DICOM SEG: read back with highdicom, its voxels, place, codes and patient are what they should be."""
 
+import shutil
 from importlib import util
 
 import numpy as np
@@ -161,3 +162,33 @@ def test_a_scan_that_is_no_dicom_is_refused(tmp_path):
     with pytest.raises(MMGLError) as error:
         dicom_seg.check_source([tmp_path / "a.nii.gz"])
     assert error.value.key == "dicom.no_series"
+
+
+def test_it_names_the_patient_as_the_standard_asks_and_nobody_else(series, model, tmp_path, monkeypatch):
+    """Patient and study are those of the scan; no user, computer, path, case or file gets in."""
+    pydicom = pytest.importorskip("pydicom")
+    pytest.importorskip("highdicom")
+    user, computer = "drschmidt", "ward-seven"
+    for variable in ("USER", "LOGNAME", "USERNAME"):
+        monkeypatch.setenv(variable, user)
+    monkeypatch.setattr("platform.node", lambda: computer)
+    monkeypatch.setattr("socket.gethostname", lambda: computer)
+    home = tmp_path / user / "Mustermann folder"
+    shutil.copytree(series, home / "Erika case")
+    for file in (home / "Erika case").iterdir():  # what a hospital writes besides, none of which a SEG has to repeat
+        scan = pydicom.dcmread(file)
+        scan.PatientAddress, scan.PatientComments, scan.OtherPatientNames = "Planted 5", "Planted", "Planted^Name"
+        scan.OperatorsName = scan.PhysiciansOfRecord = scan.NameOfPhysiciansReadingStudy = "Planted^Doctor"
+        scan.InstitutionName, scan.StationName = "Planted Clinic", "Planted room"
+        scan.AdmittingDiagnosesDescription, scan.IssuerOfPatientID = "Planted illness", "Hospital 1"
+        scan.add_new((0x0009, 0x0010), "LO", "Planted private")
+        scan.save_as(file)
+    assert main(["segment", str(model), str(home / "Erika case"), "--output", str(home), "--format", "seg.dcm"]) == 0
+    written = home / "Erika case.seg.dcm"
+    found = pydicom.dcmread(written)
+    assert (found.PatientID, found.IssuerOfPatientID, str(found.PatientName)) == ("P7", "Hospital 1", "Doe^Jo")
+    data = written.read_bytes().lower()
+    planted = [user, computer, "mustermann", "erika", "planted", model.stem, str(tmp_path), tmp_path.name, model.name]
+    assert [name for name in planted if name.lower().encode() in data] == []
+    names = {str(e.value) for e in found.iterall() if e.VR == "PN"}
+    assert names <= {"Doe^Jo", ""}

@@ -127,6 +127,10 @@ def test_json_and_back(modality):
         ("normalisation", []),
         ("normalisation", [{"kind": "eval"}]),
         ("normalisation", [{"kind": "scan", "other": 1}]),
+        ("normalisation", [{"kind": "scan", "deviation": {"a": {}}}]),
+        ("normalisation", [{"kind": "scan", "low": "0"}]),
+        ("normalisation", [{"kind": "fixed", "high": float("inf")}]),
+        ("normalisation", [{"kind": ["scan"]}]),
         ("batch", "many"),
     ],
 )

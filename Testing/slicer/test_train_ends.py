@@ -108,7 +108,7 @@ class EndTest(TrainTest):
         with mock.patch.object(setup, "missing", lambda: ["torch"]):
             self.ui.trainButton.click()
         self.assertIn("needs PyTorch", self.said())
-        self.assertEqual(self.buttons(), ["Install"])
+        self.assertEqual(self.buttons(), ["Install", "Install from a folder…"])
         self.begin_again("say ModuleNotFoundError: No module named 'torch'")
         self.assertIn("needs PyTorch", self.said())
         self.begin_again("say ImportError: libtorch_cpu.so: undefined symbol")

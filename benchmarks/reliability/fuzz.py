@@ -7,7 +7,7 @@ of its JSON made anything at all) and opened as MMGL would open it, in a process
 A case is wrong when anything but a reading or an ``MMGLError`` comes of it: another exception, a crash, more than a
 minute, more than 1.5 GB. Wrong too is a file that appears or changes beside the one that is read. Prints how many were
 read and refused for each kind, then one line for each wrong case with the number that makes it again (``--first NUMBER
---cases 1``), and ends with status 1 if there are any.
+--cases 1``), and ends with status 1 if there are any. How far it is goes to the error output.
 """
 
 from __future__ import annotations
@@ -52,6 +52,7 @@ def main() -> int:
                 found[outcome[1], outcome[2]] += 1
                 if outcome[2] == "WRONG":
                     wrong.append(f"{outcome[0]} {outcome[1]}: {outcome[3]}")
+            print(f"{len(wrong)} wrong up to {min(first + PORTION, numbers.stop) - 1}", file=sys.stderr, flush=True)
         if _fingerprint(folder / "good") != before or sorted(p.name for p in folder.iterdir()) != ["good", "read"]:
             wrong.append("a file that was not the one being read has changed")
     for (kind, what), count in sorted(found.items()):

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -24,6 +26,19 @@ class Normalisation:
     high: float = 0.0
     mean: float = 0.0
     deviation: float = 1.0
+
+    @staticmethod
+    def from_json(value: Any) -> Normalisation:
+        """Return the normalisation that JSON made of one.
+
+        Raises:
+            ValueError, TypeError: it is none.
+        """
+        made = Normalisation(**value)
+        numbers = (made.low, made.high, made.mean, made.deviation)
+        if not isinstance(made.kind, str) or not all(type(n) in (int, float) and math.isfinite(n) for n in numbers):
+            raise ValueError("a normalisation is none")
+        return made
 
 
 def normalisations(facts: Sequence[ScanFacts]) -> tuple[Normalisation, ...]:

@@ -92,7 +92,7 @@ class Plan:
                 spacing=tuple(None if s is None else float(s) for s in value["spacing"]),  # type: ignore[arg-type]
                 planes=tuple(str(p) for p in value["planes"]),
                 slice_size=int(value["slice_size"]),
-                normalisation=tuple(Normalisation(**n) for n in value["normalisation"]),
+                normalisation=tuple(Normalisation.from_json(n) for n in value["normalisation"]),
                 width=int(value["width"]),
                 levels=int(value["levels"]),
                 batch=int(value["batch"]),

@@ -15,8 +15,9 @@ import SimpleITK as sitk
 
 from mmgl.files import stamp
 from mmgl.imaging.conversion import array_of
+from mmgl.imaging.dicom_elements import looks_like_dicom
 from mmgl.imaging.grid import Array, Grid
-from mmgl.imaging.image_files import ImageFile, failure, looks_like_dicom, quiet, read_image, read_information
+from mmgl.imaging.image_files import ImageFile, failure, quiet, read_image, read_information
 from mmgl.imaging.stacking import check_gaps
 from mmgl.messages import MMGLError
 

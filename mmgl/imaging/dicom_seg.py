@@ -11,8 +11,8 @@ import numpy as np
 
 from mmgl import __version__
 from mmgl.files import replacing
+from mmgl.imaging.dicom_elements import looks_like_dicom
 from mmgl.imaging.grid import Array, Grid
-from mmgl.imaging.image_files import looks_like_dicom
 from mmgl.messages import MMGLError
 from mmgl.structures import Structure
 
@@ -24,6 +24,9 @@ AS_EMPTY = (
     "AccessionNumber", "ReferringPhysicianName",
 )  # fmt: skip
 """Elements that a scan must have by the standard and may have empty. Where they are lacking they count as empty."""
+
+ISSUER = ("IssuerOfPatientID", "IssuerOfPatientIDQualifiersSequence")
+"""Whose number of the patient it is; with ``AS_EMPTY`` all that is repeated of what a scan says of people."""
 
 LONGEST_LABEL = 64
 """Characters that DICOM allows for a name or the meaning of a code."""
@@ -54,7 +57,8 @@ def write_dicom_seg(
 ) -> None:
     """Write a labelmap (z, y, x) in which value i + 1 is ``structures[i]``, one segment for each of them.
 
-    Patient and study are those of the scan, the frame of reference too; the series is a new one.
+    Patient and study are those of the scan, the frame of reference too; the series is a new one. Of the patient there
+    is what DICOM asks for (name, number, date of birth, sex), and no more.
 
     Args:
         path: of the file.
@@ -111,6 +115,10 @@ def _header(file: Path) -> Any:
     from pydicom import dcmread
 
     header = dcmread(file, stop_before_pixels=True)
+    for element in list(header):  # highdicom copies all of it: address, comments, diagnoses, who else looked at it
+        of_people = element.tag.group == 0x0010 or element.VR == "PN" or "Diagnos" in element.keyword
+        if of_people and element.keyword not in (*AS_EMPTY, *ISSUER):
+            del header[element.tag]
     for name in AS_EMPTY:
         if name not in header:
             setattr(header, name, "")

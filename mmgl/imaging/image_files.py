@@ -17,6 +17,7 @@ from pathlib import Path
 import SimpleITK as sitk
 
 from mmgl.imaging.conversion import array_of, grid_of
+from mmgl.imaging.dicom_elements import check_elements, looks_like_dicom
 from mmgl.imaging.grid import Array, Grid
 from mmgl.imaging.nifti import read_voxels
 from mmgl.imaging.stacking import check_frames
@@ -92,15 +93,6 @@ def stem(path: Path) -> str:
     """Return the name of a file without ``.nii.gz``, ``.seg.nrrd`` or another suffix of images; folders have none."""
     name = path.name if path.is_dir() else path.name[: len(path.name) - len(suffix_of(path))]
     return name[:-4] if name != path.name and name.lower().endswith(".seg") else name
-
-
-def looks_like_dicom(path: Path) -> bool:
-    """Return whether the file has the mark of DICOM behind its preamble, or raise ``scan.unreadable``."""
-    try:
-        with path.open("rb") as file:
-            return file.read(132)[128:] == b"DICM"
-    except OSError as error:
-        raise MMGLError("scan.unreadable", path=path, reason=error.strerror or "the system refuses it") from error
 
 
 @contextmanager
@@ -193,6 +185,8 @@ def _open(path: Path, sequence: bool = False) -> tuple[ImageFile, sitk.ImageFile
     if not expected:
         raise MMGLError("scan.unknown_format", path=path)
     check_text_header(path)
+    if expected == "GDCMImageIO":
+        check_elements(path)
     if sitk.ImageFileReader.GetImageIOFromFileName(str(path)) != expected:
         raise MMGLError("scan.unreadable", path=path, reason="it is cut short, damaged or not what its name says")
     reader = sitk.ImageFileReader()

@@ -158,10 +158,15 @@ def silence(status: dict[str, Any]) -> float:
 
 def read_status(folder: Path) -> dict[str, Any]:
     """Return the status of the job in a folder; empty where there is none, or none that can be read."""
+    return read_process(folder / STATUS)
+
+
+def read_process(file: Path) -> dict[str, Any]:
+    """Return what a process wrote of itself, as ``whoami`` says it, into a file; empty where that cannot be read."""
     with suppress(MMGLError, OSError):
-        status = read_json(folder / STATUS)
-        if isinstance(status, dict) and isinstance(status.get("pid"), int):
-            return status
+        told = read_json(file)
+        if isinstance(told, dict) and isinstance(told.get("pid"), int):
+            return told
     return {}
 
 

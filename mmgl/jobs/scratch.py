@@ -18,10 +18,9 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from mmgl.files import read_json, write_json
+from mmgl.files import write_json
 from mmgl.jobs.process import runs
-from mmgl.jobs.record import whoami
-from mmgl.messages import MMGLError
+from mmgl.jobs.record import read_process, whoami
 
 MEMORY = Path("/dev/shm")
 """Where Linux keeps files in memory. What lies there must fit several times over, as it cannot be written out."""
@@ -85,7 +84,7 @@ def remove(folder: Path) -> bool:
 
 def leave(folders: Sequence[Path]) -> None:
     """Remove the folders of a process that is dying; nothing happens where it lives on."""
-    owner, until = _owner(folders[-1]), time.monotonic() + PATIENCE
+    owner, until = read_process(folders[-1] / OWNER), time.monotonic() + PATIENCE
     while _lives(owner) and time.monotonic() < until:
         time.sleep(0.05)
     if _lives(owner):
@@ -104,19 +103,10 @@ def _sweep() -> None:
             mine = not hasattr(os, "getuid") or state.st_uid == os.getuid()
             if not mine or folder.is_symlink():
                 continue
-            owner = _owner(folder)
+            owner = read_process(folder / OWNER)
             dead = owner.get("host") == platform.node() and not _lives(owner)
             if dead or (not owner and time.time() - state.st_mtime > OLD):
                 remove(folder)
-
-
-def _owner(folder: Path) -> dict[str, Any]:
-    """Return what ``whoami`` said in the process that made the folder; nothing where that is not known."""
-    with suppress(MMGLError, OSError):
-        owner = read_json(folder / OWNER)
-        if isinstance(owner, dict) and isinstance(owner.get("pid"), int):
-            return owner
-    return {}
 
 
 def _lives(owner: dict[str, Any]) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
 
@@ -41,14 +41,14 @@ class LabelStatistics:
     """
 
     voxels: Mapping[str, int] = field(default_factory=dict)
-    centres: Mapping[str, Sequence[float]] = field(default_factory=dict)
+    centres: Mapping[str, Annotated[Sequence[float], 3]] = field(default_factory=dict)
     slices: Mapping[str, str] = field(default_factory=dict)
-    painted: Sequence[float] = ()
+    painted: Annotated[Sequence[float], 0, 3] = ()
     strokes: bool = False
     background: bool = False
-    other_grid: Sequence[str] = ()
+    other_grid: Annotated[Sequence[str], 0, 2] = ()
     outside: float = 0.0
-    overlaps: Sequence[tuple[int, int, int]] = ()
+    overlaps: Sequence[Annotated[Sequence[int], 3]] = ()
 
 
 def label_statistics(case: Case, structures: Sequence[Structure]) -> LabelStatistics:

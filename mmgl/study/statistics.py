@@ -6,18 +6,19 @@ import hashlib
 import json
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import asdict, astuple, dataclass
+from dataclasses import asdict, astuple, dataclass, fields
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Annotated, Any, TypeVar
 
 import numpy as np
 
 from mmgl.files import read_json, stamp, write_json
 from mmgl.imaging.grid import Array
-from mmgl.imaging.intensities import channel_facts
+from mmgl.imaging.intensities import ChannelFacts, channel_facts
 from mmgl.messages import MMGLError
 from mmgl.structures import Structure
 from mmgl.study.cases import Case
+from mmgl.study.kept import fits
 from mmgl.study.label_statistics import LabelStatistics, label_statistics
 from mmgl.study.voxels import read_scan
 
@@ -47,10 +48,10 @@ class ScanStatistics:
     levels: different values where all are whole numbers in flat areas, as in a label; else 0.
     """
 
-    size: Sequence[int]
-    spacing: Sequence[float]
+    size: Annotated[Sequence[int], 3]
+    spacing: Annotated[Sequence[float], 3]
     modality: str
-    channels: Sequence[Sequence[float]]
+    channels: Sequence[Annotated[Sequence[float], len(fields(ChannelFacts))]]
     digest: str
     levels: int
 
@@ -90,7 +91,7 @@ def statistics(case: Case, structures: Sequence[Structure], cache: Path) -> Stat
 
 
 def _kept(
-    cache: Path, kind: str, key: list[Any], case: Case, read: Callable[[], dict[str, Any]], make: Callable[..., Kept]
+    cache: Path, kind: str, key: list[Any], case: Case, read: Callable[[], dict[str, Any]], make: type[Kept]
 ) -> tuple[Kept | None, MMGLError | None]:
     """Return what ``make`` makes of what ``read`` gives, remembered in a file of ``cache`` by its key, or the error.
 
@@ -98,8 +99,10 @@ def _kept(
     """
     name = hashlib.sha256(json.dumps([VERSION, kind, key], sort_keys=True).encode()).hexdigest()[:24]
     file = cache / f"{name}.{kind}.json"
-    with suppress(MMGLError, KeyError, TypeError):  # not there, or damaged: it is made again
-        return _told(read_json(file), make)
+    with suppress(MMGLError, KeyError, TypeError, ValueError):  # not there, or damaged: it is made again
+        kept = read_json(file)
+        if "error" in kept or fits(kept["found"], make):
+            return _told(kept, make)
     document: dict[str, Any]
     try:
         document = {"found": read()}
@@ -113,7 +116,7 @@ def _kept(
     return _told(document, make)
 
 
-def _told(document: dict[str, Any], make: Callable[..., Kept]) -> tuple[Kept | None, MMGLError | None]:
+def _told(document: dict[str, Any], make: type[Kept]) -> tuple[Kept | None, MMGLError | None]:
     """Return what was found, or the error, that a document tells."""
     if "error" in document:
         return None, MMGLError(document["error"], **document["parameters"])
