@@ -13,7 +13,7 @@ import numpy as np
 import slicer
 from bench import REPOSITORY, BenchTest, popups
 from panels import open_module
-from train_panels import InThread
+from train_panels import beside
 
 from mmgl.jobs import queue as queue_module
 from MMGLLib import errand, setup, training, worker
@@ -51,7 +51,7 @@ class DayTest(BenchTest):
         import qt
 
         for patch in (
-            mock.patch.object(errand, "start_alone", InThread),
+            mock.patch.object(errand, "start_alone", beside),
             mock.patch.object(setup, "missing", lambda: []),  # torch is hidden from this process
             mock.patch.object(queue_module, "usual_folder", lambda: self.folder / "queue"),
             mock.patch.object(qt.QStandardPaths, "writableLocation", staticmethod(lambda *_: str(self.documents))),
@@ -94,7 +94,8 @@ class DayTest(BenchTest):
         super().until(condition, what, seconds)
 
     def settle(self) -> None:
-        """Let errands end and rows be filled."""
+        """Let errands end, rows be filled, and cases be loaded and saved."""
+        self.until(lambda: not self.labels.busy, "the end of loading or saving")  # an errand may follow
         self.until(lambda: not self.desk.errands.busy and not self.scans.table.filling, "the end of the errands")
 
     def click(self, button, answer: str | Path | tuple = "") -> None:

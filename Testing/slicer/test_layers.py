@@ -21,6 +21,7 @@ LIGHT = (
     "mmgl.jobs",
     "mmgl.finding",
     "mmgl.inference.fit",
+    "mmgl.inference.spikes",
     "mmgl.demo.phantom",
     "mmgl.demo.hearts",
     "mmgl.methods",

@@ -50,7 +50,7 @@ MISTAKES = {
     "a run that ends in an error and is not told": ("MMGLLib/runs.py", "self.tell(event)", "pass"),
     "a result that is gone and still shown": (MODULE, "self.panel.onNodeRemoved()", "pass"),
     "a question that stays": (QUESTION, "self.ui.answerSelector.visible = False", "pass"),
-    "a property called as a method": (PANEL, "deviceSelector.currentData, self", "deviceSelector.currentData(), self"),
+    "a property called as a method": (ADVANCED, "deviceSelector.currentData, ", "deviceSelector.currentData(), "),
     "a new attribute on a widget": (PANEL, "self._timer.start()", "self.ui.segmentButton.busy = self._timer.start()"),
     "a text that cannot be translated": (PANEL, '_("Choose a scan.")', '_(f"Choose a scan.")'),
 }  # fmt: skip

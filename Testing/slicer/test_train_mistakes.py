@@ -9,7 +9,7 @@ import slicer
 from bench import on_bench_only
 from planting import Planting
 from scenes import volume_of
-from train_panels import InThread
+from train_panels import beside
 from trainings import TrainingTest
 
 from mmgl.study import Study
@@ -76,7 +76,7 @@ class MistakesTest(Planting, TrainingTest):
 
         asking = mock.Mock(ended=True, poll=lambda: [])
         with (
-            mock.patch.object(errand, "start_alone", InThread),
+            mock.patch.object(errand, "start_alone", beside),
             mock.patch.object(ready, "Asking", lambda *_: asking),
         ):
             widget = make_widget(code, "MMGLTrain")

@@ -12,13 +12,13 @@ from panels import open_module
 from trainings import TrainingTest
 
 from mmgl.files import write_json
-from mmgl.jobs.process import birth
+from mmgl.jobs.process import birth, start_alone
 from mmgl.jobs.record import whoami
 from MMGLLib import errand, errands
 
 
 class InThread:
-    """Takes the place of ``start_alone``: an errand in a thread of the test, which looks like a process."""
+    """An errand in a thread of the test, which looks like a process."""
 
     def __init__(self, command: list[str], log: Path, environment: dict) -> None:
         log.touch()
@@ -35,6 +35,12 @@ class InThread:
         return None if self._thread.is_alive() else 0
 
 
+def beside(command: list[str], log: Path, environment: dict):
+    """Take the place of ``start_alone`` for errands, and leave all other processes what they are."""
+    start = InThread if "MMGLLib.errands" in command else start_alone
+    return start(command, log, environment)
+
+
 class PanelTest(TrainingTest):
     """The module as the user opens it, with documents of its own and a study of six small scans in ``self.study``."""
 
@@ -45,7 +51,7 @@ class PanelTest(TrainingTest):
         from MMGLTrainLib import welcome
 
         for patch in (
-            mock.patch.object(errand, "start_alone", InThread),
+            mock.patch.object(errand, "start_alone", beside),
             mock.patch.object(welcome.qt.QStandardPaths, "writableLocation", staticmethod(lambda *_: str(documents))),
         ):
             patch.start()
