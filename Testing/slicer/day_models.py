@@ -111,7 +111,7 @@ class ModelsChapters:
         self.settle()
         self.assertIn("model-2 is ready.", self.trained())
         self.turn_to("train")
-        self.until(lambda: "is segmented. The results are in" in self.train.ui.thenLabel.text, "the word about them")
+        self.until(lambda: "The results are in" in self.train.ui.thenLabel.text, "the word about them")
         self.picture("next day 08-00 what came of the night")
         found = self.folder / "ward" / "images model-2"
         self.assertEqual(len(list(found.glob("patient*.seg.nrrd"))), 2)
