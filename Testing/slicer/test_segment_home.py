@@ -26,9 +26,9 @@ class HomeTest(PanelTest):
         SampleData.sources.clear()
         slicer.app.startupCompleted.emit()
         ours = [source for source in SampleData.sources if source["category"] == "MMGL"]
-        self.assertEqual({source["sampleName"] for source in ours}, {"MMGLHeart", "MMGLBeatingHeart"})
-        for source in ours:
-            self.assertTrue(Path(source["thumbnailFileName"]).is_file())
+        # copies of the module, in which other tests planted mistakes, may still listen; their pictures are gone
+        shown = {source["sampleName"] for source in ours if Path(source["thumbnailFileName"]).is_file()}
+        self.assertEqual(shown, {"MMGLHeart", "MMGLBeatingHeart"})
 
     def test_reload_and_test_runs_these_files_and_all_can_be_imported(self):
         folder = REPOSITORY / "Testing" / "slicer"
