@@ -110,7 +110,7 @@ class SegmentingFrames(RunWithAside):
             layer, values = yield from results.making_layer(frame, labelmap, numbers)
             layers.append(layer)
             found |= values
-            counts = yield from self.elsewhere(partial(_counts, labelmap, numbers))
+            counts = yield from self.aside(partial(_counts, labelmap, numbers))
             volumes.append(counts * np.prod(frame.GetSpacing()))
         self._require_sequence(count)
         sequence = self._new_sequence(layers, structures)
