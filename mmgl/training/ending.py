@@ -89,7 +89,8 @@ def tell_verdict(
         stopped: seconds after which it was stopped, None where it has finished. Only what is known already is said
             then, because whoever stopped it waits.
     """
-    findings = judge(study.structures, trained.rows, prepared) + _seen(study, run)
+    seen = _seen(study, run)
+    findings = judge(study.structures, trained.rows, prepared) + seen
     use = run.folder.name if stopped is None else ""
     if stopped is not None:
         findings = of_stopped(findings, stopped)
