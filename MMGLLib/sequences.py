@@ -112,8 +112,10 @@ class SegmentingFrames(RunWithAside):
             found |= values
             counts = yield from self.aside(partial(_counts, labelmap, numbers))
             volumes.append(counts * np.prod(frame.GetSpacing()))
+        sequence = yield from self._making_sequence(layers, structures)
         self._require_sequence(count)
-        sequence = self._new_sequence(layers, structures)
+        self.scene.SaveStateForUndo()
+        self.scene.AddNode(sequence)
         self.node = self._show(sequence)
         empty = [s.name for value, s in enumerate(structures, start=1) if value not in found]
         told = _told(np.array(volumes), structures)
@@ -145,24 +147,23 @@ class SegmentingFrames(RunWithAside):
         if self.sequence.GetNumberOfDataNodes() != count:
             raise MMGLError("slicer.scan_changed", name=self.volume.GetName())
 
-    def _new_sequence(self, layers: Sequence[Any], structures: Sequence[Any]) -> Any:
-        """Return a sequence of segmentations with the index values of the scans."""
-        scene, source = self.scene, self.sequence
-        scene.SaveStateForUndo()
-        sequence = slicer.vtkMRMLSequenceNode()
-        sequence.SetName(scene.GenerateUniqueName(f"{source.GetName()} – {self.model.stem}"))
+    def _making_sequence(self, layers: Sequence[Any], structures: Sequence[Any]) -> results.Making[Any]:
+        """Make a sequence of segmentations with the index values of the scans, a frame in each step."""
+        source, sequence = self.sequence, slicer.vtkMRMLSequenceNode()
+        sequence.SetName(self.scene.GenerateUniqueName(f"{source.GetName()} – {self.model.stem}"))
         sequence.SetIndexType(source.GetIndexType())
         sequence.SetIndexName(source.GetIndexName())
         sequence.SetIndexUnit(source.GetIndexUnit())
-        scene.AddNode(sequence)
         frame = slicer.vtkMRMLSegmentationNode()
         frame.SetName(sequence.GetName())
         for number, layer in enumerate(layers):
+            self._require_sequence(len(layers))
             segmentation = slicer.vtkSegmentation()
             segmentation.SetSourceRepresentationName(results.BINARY)
             results.add_segments(segmentation, layer, structures)
             frame.SetAndObserveSegmentation(segmentation)
             sequence.SetDataNodeAtValue(frame, source.GetNthIndexValue(number))
+            yield
         return sequence
 
     def _show(self, sequence: Any) -> Any:

@@ -149,6 +149,8 @@ class Keeping:
             self._kept[shown.name] = shown.changed if empty else event["changed"]
             label_files.forget_unfinished(path.parents[2], shown.name, but=None if empty else path)
             (self._desk.begun.discard if empty else self._desk.begun.add)(shown.name)
+            if self._desk.errands.busy:  # which may have looked before, and then says what was so
+                self._desk.survey()
         else:
             self._desk.onFail(event["error"])
 

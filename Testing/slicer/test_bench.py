@@ -115,6 +115,9 @@ class StrictnessTest(BenchTest):
             button = qt.QPushButton()
             button.connect("clicked()", lambda call=blocking: call())
             button.click()
+            if blocking is busy:  # which the computer itself may do once
+                faults.raise_first()
+                button.click()
             self.fault(words)
 
     def test_a_dialog_fails_the_test_unless_it_has_its_answer(self):

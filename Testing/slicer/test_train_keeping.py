@@ -1,6 +1,7 @@
 """What is painted is never lost, and neither loading nor saving holds Slicer up."""
 
 import threading
+from pathlib import Path
 from unittest import mock
 
 import numpy as np
@@ -132,6 +133,7 @@ class EndTest(KeepingTest):
         self.assertEqual(int(self.painted().sum()), 4 * 6 * 6)
         self.paint("Left ventricle", np.s_[0:0, 0:0, 0:0])
         slicer.mrmlScene.Clear(0)
+        self.settle()
         self.assertEqual(list((self.study.folder / "labels").rglob("*.seg.nrrd")), [])
 
     def test_what_is_painted_after_done_is_not_thrown_away_with_the_next_case(self):
@@ -252,6 +254,19 @@ class BesideTest(KeepingTest):
         self.paint("Left ventricle", BOX)
         slicer.mrmlScene.Clear(0)
         self.desk.survey()
+        self.settle()
+        row = next(row for row in self.rows() if row[0] == "scan 4")
+        self.assertEqual((row[1], row[3]), ("begun", "Go on painting"))
+
+    def test_what_was_begun_while_all_cases_are_looked_at_is_not_forgotten(self):
+        self.open_case("scan 4")
+        self.paint("Left ventricle", BOX)
+        self.desk.survey()
+        with mock.patch.object(self.desk.errands, "poll"):  # nobody listens until it is kept
+            said = Path(self.desk.errands._row[0]._alone.home.name) / "events.jsonl"
+            self.until(lambda: said.is_file() and "missing" in said.read_text(), "what the errand says")
+            self.labels.keeping.leave(self.labels.shown)
+            self.until(lambda: not self.labels.busy, "the end of saving")
         self.settle()
         row = next(row for row in self.rows() if row[0] == "scan 4")
         self.assertEqual((row[1], row[3]), ("begun", "Go on painting"))

@@ -15,6 +15,7 @@ from mmgl.files import write_json
 from mmgl.jobs.process import birth, start_alone
 from mmgl.jobs.record import whoami
 from MMGLLib import errand, errands
+from MMGLLib.messages import MMGLError
 
 
 class InThread:
@@ -28,7 +29,7 @@ class InThread:
 
     @staticmethod
     def _run(request: Path) -> None:
-        with contextlib.suppress(FileNotFoundError):  # a process would have been ended with its folder
+        with contextlib.suppress(FileNotFoundError, MMGLError):  # a process would have been ended with its folder
             errands.main(request)
 
     def poll(self) -> int | None:

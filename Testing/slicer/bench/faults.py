@@ -24,6 +24,7 @@ kept: list[BaseException] = []
 
 _depth = 0
 _quits = False
+_slow: set[str] = set()
 
 
 def keep(error: BaseException) -> None:
@@ -55,7 +56,10 @@ class BlockedError(AssertionError):
 
 @contextmanager
 def slot(name: str):
-    """Run a slot: processor time is counted, not the time of day, so that a busy computer changes nothing."""
+    """Run a slot: processor time is counted, not the time of day, so that a busy computer changes nothing.
+
+    A slot that is slow is so each time. The first time may be that of a virtual machine that stood still meanwhile.
+    """
     global _depth
     _depth += 1
     gc.disable()  # how long a collection takes depends on all the tests before
@@ -70,7 +74,9 @@ def slot(name: str):
         if _depth == 0:
             gc.enable()
         if _depth == 0 and taken > LIMIT and taken > MARGIN * LIMIT * slowness():
-            keep(BlockedError(f"{name} kept the GUI thread busy for {1000 * taken:.0f} ms"))
+            if name in _slow:
+                keep(BlockedError(f"{name} kept the GUI thread busy for {1000 * taken:.0f} ms, and has before"))
+            _slow.add(name)
 
 
 def slowness() -> float:
