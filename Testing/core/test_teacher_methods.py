@@ -412,11 +412,11 @@ def test_only_the_largest_pieces_of_the_teacher_are_learned_from(slices, monkeyp
 
 
 def test_the_teacher_of_bcp_starts_where_the_first_stage_ended():
-    method, stage = built("bcp", 0)
+    method, stage = built("bcp", 1)
     with torch.no_grad():
         for p in method.network.parameters():
             p.add_(0.1)
-    stage.after_step(1.0)
+    stage.begin()
     pairs = zip(method.teacher.network.state_dict().values(), method.network.state_dict().values(), strict=True)
     assert all(torch.equal(a, b) for a, b in pairs)
     assert int(method.teacher.steps) == 0

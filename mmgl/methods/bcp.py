@@ -37,10 +37,6 @@ class CopyPaste(SemiSupervised):
     share = 0.25
     parts = 1
 
-    def __init__(self, plan: Plan, student: UNet, teacher: AveragedTeacher) -> None:
-        super().__init__(plan, student)
-        self.teacher = teacher
-
     @property
     def pairs(self) -> int:
         """Pairs of labelled slices; each gives two mixed slices."""
@@ -63,9 +59,6 @@ class CopyPaste(SemiSupervised):
         inside = half_entropy_half_dice(q_in, y_in, batch.sets)
         return {"supervised": inside + half_entropy_half_dice(q_out, y_out, batch.sets)}
 
-    def after_step(self, progress: float) -> None:
-        self.teacher.start_from(self.network)
-
 
 class BidirectionalCopyPaste(CopyPaste):
     """L = L_in + L_out, each L_seg on the labelled part of a mixed slice plus 0.5 L_seg on the unlabelled part.
@@ -77,6 +70,13 @@ class BidirectionalCopyPaste(CopyPaste):
     name = "semi-supervised"
     share = 0.75
     alpha = 0.5
+
+    def __init__(self, plan: Plan, student: UNet, teacher: AveragedTeacher) -> None:
+        super().__init__(plan, student)
+        self.teacher = teacher
+
+    def begin(self) -> None:
+        self.teacher.start_from(self.network)
 
     def batch(self, slices: SliceSampler, device: torch.device) -> Batch:
         batch = super().batch(slices, device)
@@ -111,6 +111,6 @@ class Bcp(Method):
         self.network = UNet(plan.channels, structures + 1, plan.width, plan.levels, published=plan.published)
         self.teacher = AveragedTeacher(self.network)
         self.stages = (
-            CopyPaste(plan, self.network, self.teacher),
+            CopyPaste(plan, self.network),
             BidirectionalCopyPaste(plan, self.network, self.teacher),
         )
