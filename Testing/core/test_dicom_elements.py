@@ -124,6 +124,31 @@ def test_the_kind_of_a_field_that_is_damaged_is_not_believed(tmp_path):
     assert refused(tmp_path, data.replace(b"\x02\x00\x10\x00UI", b"\x02\x00\x10\x00U2"))
 
 
+@pytest.mark.parametrize("kind", [b"AM", b"OU", b"??", b"  "])
+def test_no_kind_is_unknown_in_the_meta_information(tmp_path, kind):
+    data = meta(EXPLICIT) + element((2, 0x16), "AE", b"someone ") + image(EXPLICIT)
+    assert not refused(tmp_path, data)
+    assert refused(tmp_path, data.replace(b"\x02\x00\x16\x00AE", b"\x02\x00\x16\x00" + kind))
+
+
+@pytest.mark.parametrize("group", [0x0000, 0x0001, 0x00DB, 0x0800, 0x9302])
+def test_behind_its_mark_a_file_begins_with_meta_information_or_with_identity(tmp_path, group):
+    """From any other first field ITK guesses how the file is written, and asked for 2 GB for a file of 2 kB."""
+    first = element((2, 0), "UL", struct.pack("<I", 26))
+    data = bytes(128) + b"DICM" + first + meta(IMPLICIT)[132:] + image(IMPLICIT)
+    assert not refused(tmp_path, data)
+    assert not refused(tmp_path, bytes(128) + b"DICM" + image(EXPLICIT))
+    assert refused(tmp_path, data.replace(b"DICM\x02\x00", b"DICM" + struct.pack("<H", group)))
+
+
+@pytest.mark.parametrize("kind", ["??", "  ", "\0\0", "ZZ"])
+def test_a_field_behind_one_of_unknown_kind_is_looked_at(tmp_path, kind):
+    """ITK takes the two bytes behind a kind that it does not know for a length, and goes on."""
+    for length in (8, HUGE):
+        pieces = element((8, 0x70), kind, bytes(8)) + element((8, 0x1150), "UT", b"x" * 8, length)
+        assert refused(tmp_path, meta(EXPLICIT) + image(EXPLICIT, before=pieces)) == (length == HUGE)
+
+
 @pytest.mark.parametrize("kind", ["??", "  ", "\0\0", "ZZ"])
 def test_an_unknown_kind_is_left_to_itk(tmp_path, kind):
     assert not refused(tmp_path, meta(EXPLICIT) + image(EXPLICIT, before=element((8, 0x70), kind, bytes(8))))

@@ -85,6 +85,21 @@ def test_whole_files_are_still_read(scan, file):
     assert (read_scan(scan / file).array[0] == np.arange(120).reshape(4, 5, 6)).all()
 
 
+def test_a_part_of_a_picture_that_is_longer_than_its_file_is_refused_before_memory_is_asked_for(tmp_path):
+    sitk.WriteImage(sitk.Image(8, 8, sitk.sitkUInt8) + 1, str(tmp_path / "a.png"))
+    whole = (tmp_path / "a.png").read_bytes()
+    end = whole.index(b"IDAT") - 4
+    (tmp_path / "a.png").write_bytes(whole[:end] + b"\x7f\x7f\x7f\x7fsCAL" + whole[end:])
+    for reader in (read_header, read_scan):
+        with pytest.raises(MMGLError, match="claims"):
+            reader(tmp_path / "a.png")
+    for stop in (8, 12, end, end + 6):
+        (tmp_path / "a.png").write_bytes(whole[:stop])
+        with pytest.raises(MMGLError) as caught:
+            read_scan(tmp_path / "a.png")
+        assert "claims" not in str(caught.value)
+
+
 def test_a_key_that_is_no_text_is_left_out(tmp_path):
     path = tmp_path / "scan.nrrd"
     sitk.WriteImage(sitk.GetImageFromArray(np.arange(8, dtype=np.uint8).reshape(2, 2, 2)), str(path))

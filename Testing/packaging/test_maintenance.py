@@ -71,7 +71,8 @@ def test_workflows_have_the_form_that_is_asked_for():
         assert set(job) <= {"runs-on", "steps", "strategy", "env", "needs", "timeout-minutes"}, where
         assert re.fullmatch(r"(ubuntu|windows|macos)-[\d.]+|\$\{\{ matrix\.system \}\}", job["runs-on"]), where
         assert ("uses" in step) != ("run" in step), where
-        assert set(step) <= {"uses", "run", "with", "name", "env", "shell"}, where
+        assert set(step) <= {"uses", "run", "with", "name", "env", "shell", "if"}, where
+        assert re.fullmatch(r"runner\.os == '(Linux|Windows|macOS)'", step.get("if", "runner.os == 'Linux'")), where
         assert re.fullmatch(r"actions/[\w-]+@v\d+", step.get("uses", "actions/checkout@v4")), where
         for word in re.findall(r"\$\{\{ *(\w+)\.(\w+) *\}\}", str(step) + job["runs-on"]):
             known = {"matrix": job.get("strategy", {}).get("matrix", {}), "env": job.get("env", {})}

@@ -2,8 +2,9 @@
 
 It asks for the memory that an element claims before it finds that the file is shorter, up to 4 GB for a field of four
 bytes, and calls itself for every sequence in a sequence until its stack is full. Only what is certainly broken is
-refused here: an element longer than its whole file, and sequences deeper than anybody nests them. Where the writing is
-unusual the walk ends, and the rest is left to ITK, which knows many kinds of broken files that can still be read.
+refused here: a first element that no file of DICOM begins with, an element longer than its whole file, and sequences
+deeper than anybody nests them. Where the writing is unusual the walk ends, and the rest is left to ITK, which knows
+many kinds of broken files that can still be read.
 
 Encoding: DICOM PS3.5, sections 7.1, 7.5 and A.4; PS3.10, section 7.1.
 """
@@ -36,6 +37,9 @@ META, IDENTITY, SYNTAX, PIXELS = 0x0002, 0x0008, (0x0002, 0x0010), (0x7FE0, 0x00
 ITEM, SEQUENCE_ENDS, ITEM_ENDS = (0xFFFE, 0xE000), (0xFFFE, 0xE0DD), (0xFFFE, 0xE00D)
 UNDEFINED = 0xFFFFFFFF
 
+FIRST = (META.to_bytes(2, "little"), IDENTITY.to_bytes(2, "little"))
+"""Groups that a file begins with. Behind its mark ITK guesses from any other how a file is written, often wrongly."""
+
 MOST = 1_000_000
 """Elements that are looked at: an image of ten thousand frames has fewer."""
 
@@ -60,6 +64,10 @@ def check_elements(path: Path) -> None:
     """
     size = path.stat().st_size
     with path.open("rb") as file:
+        start = file.read(134)
+        if start[128:132] == b"DICM" and len(start) == 134 and start[132:] not in FIRST:
+            raise MMGLError("scan.unreadable", path=path, reason="it is damaged: its first field is unknown")
+        file.seek(0)
         for _, (length, depth) in zip(range(MOST), _elements(file, size), strict=False):
             if length > size:
                 reason = f"it is damaged: a field of it claims {length / 1e6:,.3g} MB, more than the whole file has"
@@ -72,7 +80,7 @@ def _elements(file: BinaryIO, size: int) -> Iterator[tuple[int, int]]:
     """Yield length and depth of each element, those in sequences too; end where the writing is not known."""
     start = file.read(132)
     place = 132 if start[128:] == b"DICM" else 4 if start[:4] == b"DICM" else 0
-    if place == 0 and start[:2] not in (META.to_bytes(2, "little"), IDENTITY.to_bytes(2, "little")):
+    if place == 0 and start[:2] not in FIRST:
         return
     walk = _Walk(file)
     while place < size:
@@ -157,8 +165,9 @@ class _Walk:
             return kind, self._number("H", head[6:8]), 8
         if explicit and kind in LONG:
             return (kind, self._number("I", head[8:12]), 12) if len(head) >= 12 else (kind, 0, 0)
-        if explicit and (kind in NO_KIND or (kind.isalpha() and kind.isupper())):
-            return b"", 0, 0  # all others are taken by ITK for an element without kinds
+        if explicit and not self._meta and (kind in NO_KIND or (kind.isalpha() and kind.isupper())):
+            return b"", self._number("H", head[6:8]), 8
+        # all others, and every one in the meta information, ITK takes for one without kinds
         return b"", self._number("I", head[4:8]), 8
 
     def _number(self, kind: str, data: bytes) -> int:

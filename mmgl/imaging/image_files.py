@@ -20,6 +20,7 @@ from mmgl.imaging.conversion import array_of, grid_of
 from mmgl.imaging.dicom_elements import check_elements, looks_like_dicom
 from mmgl.imaging.grid import Array, Grid
 from mmgl.imaging.nifti import read_voxels
+from mmgl.imaging.png_chunks import check_chunks
 from mmgl.imaging.stacking import check_frames
 from mmgl.imaging.text_headers import check_text_header
 from mmgl.messages import MMGLError
@@ -185,6 +186,7 @@ def _open(path: Path, sequence: bool = False) -> tuple[ImageFile, sitk.ImageFile
     if not expected:
         raise MMGLError("scan.unknown_format", path=path)
     check_text_header(path)
+    check_chunks(path)
     if expected == "GDCMImageIO":
         check_elements(path)
     if sitk.ImageFileReader.GetImageIOFromFileName(str(path)) != expected:
