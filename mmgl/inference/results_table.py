@@ -4,13 +4,10 @@ from __future__ import annotations
 
 import csv
 import io
-import math
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
-
-import numpy as np
 
 from mmgl.files import read_json, write_json, write_text
 from mmgl.finding import Finding
@@ -72,14 +69,13 @@ class ResultsTable:
             seconds: that it took.
         """
         result = written.result
-        counts = np.bincount(result.labelmap.ravel(), minlength=len(self._structures) + 1)
-        voxel = math.prod(result.grid.spacing) / 1000
+        volumes = zip(self._structures, result.volumes(len(self._structures)), strict=True)
         row = {
             "scan": scan,
             "frame": written.frame,
             "result": written.path.relative_to(self._output).as_posix(),
             "seconds": round(seconds, 2),
-            "ml": {s.name: round(int(counts[i]) * voxel, 4) for i, s in enumerate(self._structures, start=1)},
+            "ml": {structure.name: round(volume, 4) for structure, volume in volumes},
             "doubt": {s.structure: s.doubt for s in result.doubt.structures},
             "check": [s.structure for s in result.doubt.structures if s.check],
             "slices": [f"{s.plane} {s.index}" for s in result.doubt.slices],

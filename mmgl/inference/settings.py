@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Collection
 from dataclasses import asdict, dataclass
 from typing import Any
+
+import numpy as np
 
 from mmgl.data.prepare import Box
 from mmgl.finding import Finding
@@ -79,3 +82,8 @@ class Result:
     doubt: Doubt
     doubt_map: Array | None
     findings: tuple[Finding, ...]
+
+    def volumes(self, structures: int) -> list[float]:
+        """Return the volume of each of so many structures, in ml."""
+        counts = np.bincount(self.labelmap.ravel(), minlength=structures + 1)
+        return [int(count) * math.prod(self.grid.spacing) / 1000 for count in counts[1:]]
