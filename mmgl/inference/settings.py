@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Collection
 from dataclasses import asdict, dataclass
@@ -59,8 +60,9 @@ class Settings:
                 raise MMGLError("segment.unknown_structure", name=name, structures=", ".join(sorted(known)))
 
     def to_json(self) -> dict[str, Any]:
-        """Return the settings as a dictionary that JSON can hold."""
-        return {key: list(value) if isinstance(value, tuple) else value for key, value in asdict(self).items()}
+        """Return the settings as a dictionary that is the same when it comes back from JSON."""
+        found: dict[str, Any] = json.loads(json.dumps(asdict(self)))
+        return found
 
 
 @dataclass(frozen=True)
