@@ -131,17 +131,6 @@ def test_a_second_run_segments_nothing(model, scans, undisturbed, monkeypatch, c
     assert table(undisturbed) == wanted
 
 
-def test_a_region_of_every_scan_and_resumed(model, scans, tmp_path, capsys):
-    asked = ("--region", "0:20,0:20,0:2", "--structures", "Core")
-    for again in (False, True):
-        assert segment(model, scans, tmp_path, *asked) == 1
-        told = capsys.readouterr()
-        assert told.err.count("mmgl: ") == 1  # the damaged one only
-        assert (" -> " in told.out) is not again
-    assert segment(model, scans, tmp_path, "--region", "0:20,0:20,0:3", "--structures", "Core") == 1
-    assert "of other options" in capsys.readouterr().err
-
-
 def test_two_shards_give_the_whole(model, scans, undisturbed, tmp_path):
     assert segment(model, scans, tmp_path, "--shard", "2/2") + segment(model, scans, tmp_path, "--shard", "1/2") == 1
     assert table(tmp_path) == table(undisturbed)
