@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import slicer
 
-from mmgl.inference.spikes import spike_finding, spikes
+from mmgl.inference.spikes import spike_findings
 from MMGLLib import nodes, results
 from MMGLLib.aside import RunWithAside
 from MMGLLib.messages import MMGLError
@@ -118,7 +118,7 @@ class SegmentingFrames(RunWithAside):
         self.scene.AddNode(sequence)
         self.node = self._show(sequence)
         empty = [s.name for value, s in enumerate(structures, start=1) if value not in found]
-        told = _told(np.array(volumes), structures)
+        told = [leap.words for leap in spike_findings([s.name for s in structures], volumes, first=1)]
         return {"event": "done", "node": self.node, "sequence": sequence, "empty": empty, "told": told}
 
     def _frame(self, number: int, count: int) -> Generator[None, None, Any]:
@@ -185,9 +185,3 @@ def _counts(labelmap: np.ndarray, numbers: np.ndarray) -> np.ndarray:
     for slice_ in labelmap:
         counts += np.bincount(numbers[slice_].ravel(), minlength=len(counts))
     return counts[1:]
-
-
-def _told(volumes: np.ndarray, structures: Sequence[Any]) -> list[str]:
-    """Return what stands out in volumes (frames, structures), in words; frames are counted from 1."""
-    frames = [[frame + 1 for frame in spikes(curve.tolist())] for curve in volumes.T]
-    return [spike_finding(s.name, each).words for s, each in zip(structures, frames, strict=True) if each]

@@ -11,6 +11,7 @@ from phantoms import ball_study
 from mmgl import Budget, train
 from mmgl.data.cache import PreparedCase
 from mmgl.data.plan import Normalisation, Plan
+from mmgl.inference import crf_fit
 from mmgl.inference.crf import Crf
 from mmgl.inference.crf_fit import CANDIDATES, best_of, fit_crf
 from mmgl.methods.glrp import Glrp
@@ -67,11 +68,24 @@ def test_a_network_that_it_does_not_help_is_not_refined(tmp_path):
 
 def test_each_half_judges_what_the_other_one_chose():
     one, two = CANDIDATES[:2]
+    halves = np.array([0, 1, 0, 1])
     agreed = np.array([[0.5, 0.6, 0.7], [0.5, 0.6, 0.7], [0.4, 0.3, 0.5], [0.4, 0.5, 0.6]])
-    assert best_of(agreed, (one, two)) is two
+    assert best_of(agreed, halves, (one, two)) is two
     apart = np.array([[0.5, 0.9, 0.4], [0.5, 0.4, 0.9], [0.5, 0.9, 0.4], [0.5, 0.4, 0.9]])
-    assert best_of(apart, (one, two)) is None
-    assert best_of(np.full((4, 3), 0.5), (one, two)) is None
+    assert best_of(apart, halves, (one, two)) is None
+    assert best_of(np.full((4, 3), 0.5), halves, (one, two)) is None
+
+
+def test_scans_of_one_patient_are_in_one_half(tmp_path, monkeypatch):
+    """Both phases of a heart are alike: what one of them chooses the other one could not judge."""
+    asked = []
+    monkeypatch.setattr(crf_fit, "best_of", lambda rows, half, candidates: asked.append(half.tolist()))
+    pairs = [replace(case, patient=patient) for case, patient in zip(cases(tmp_path, 4), "aabb", strict=True)]
+    fit_crf(Speckled(), pairs, PLAN, torch.device("cpu"), CANDIDATES[:1])
+    assert asked == [[0, 0, 1, 1]]
+    alone = [replace(case, patient="a") for case in pairs]
+    assert fit_crf(Speckled(), alone, PLAN, torch.device("cpu"), CANDIDATES[:1]) is None
+    assert len(asked) == 1
 
 
 def test_only_the_method_whose_paper_has_it_is_refined():

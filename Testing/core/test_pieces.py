@@ -10,12 +10,14 @@ from phantoms import ball_scan
 
 from mmgl.data import prepare
 from mmgl.data.plan import PLANES, Normalisation, Plan
+from mmgl.finding import Finding
 from mmgl.imaging.grid import Grid
 from mmgl.imaging.scan import Scan
 from mmgl.inference import serving
+from mmgl.inference.doubt import Doubt, StructureDoubt
 from mmgl.inference.own_grid import labelmap_on_own_grid
-from mmgl.inference.pieces import cut
-from mmgl.inference.settings import LOWER, Settings
+from mmgl.inference.pieces import cut, joined
+from mmgl.inference.settings import LOWER, Result, Settings
 from mmgl.jobs.exchange import MOST_PIECES, Wish
 from mmgl.messages import MMGLError
 
@@ -54,6 +56,19 @@ def test_a_region_is_cut_across_the_slices_and_never_into_more_parts_than_it_has
     assert parts == [((z, z + 1), (1, 3), (4, 8)) for z in (2, 3, 4)]
     (first, *_rest) = cut(None, replace(grid, directions=TURNED), plan, 3)
     assert first == ((0, 9), (0, 7), (0, 30))  # its axial slices lie along y
+
+
+def test_what_happened_in_any_part_is_told_once():
+    """Not only what happened in the first one."""
+    grid = Grid((3, 2, 2))
+
+    def parts():
+        for number, keys in enumerate(([], ["segment.on_processor"], ["segment.on_processor", "segment.not_faster"])):
+            findings = tuple(Finding(key) for key in keys)
+            labelmap, doubt = np.zeros(grid.size, np.uint8), Doubt((StructureDoubt("Core", 1.0, True),), ())
+            yield ((number, number + 1), (0, 2), (0, 2)), Result(labelmap, grid, grid, doubt, None, findings)
+
+    assert [f.key for f in joined(parts(), {}).findings] == ["segment.on_processor", "segment.not_faster"]
 
 
 def test_a_region_of_a_scan_that_is_too_large_as_a_whole(monkeypatch):

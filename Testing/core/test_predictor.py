@@ -16,11 +16,12 @@ from mmgl.imaging.scan import Scan
 from mmgl.inference.crf import Crf
 from mmgl.inference.fused import Fused
 from mmgl.inference.planes import fuse
-from mmgl.inference.predictor import Predictor, fold_norms, network_of
+from mmgl.inference.predictor import Predictor, network_of
 from mmgl.inference.refining import refine_fused
 from mmgl.inference.region import on_plan
 from mmgl.inference.settings import Settings
 from mmgl.messages import MMGLError
+from mmgl.networks.folding import fold_norms
 
 TURNED = ((0.0, -1.0, 0.0), (0.0, 0.0, 1.0), (-1.0, 0.0, 0.0))
 
@@ -110,17 +111,20 @@ def test_batches_become_smaller_until_they_fit():
 
 
 def test_the_processor_takes_over_from_a_card_that_holds_not_one_slice(tmp_path, monkeypatch):
+    """For this scan: the next one may fit again."""
     segmenter, scan = predictor(tmp_path), scan_of()
     wanted = segmenter.segment(scan)
-    own = segmenter.network
-    segmenter.network.to = lambda device: setattr(segmenter, "network", own) or own
-    card = SmallCard(0)
+    own, card = segmenter.network, SmallCard(0)
     card.stride, card.to = own.stride, lambda device: setattr(segmenter, "network", own)
+    own.to = lambda device: setattr(segmenter, "network", card)
     segmenter.network = card
     monkeypatch.setattr(torch.cuda, "empty_cache", lambda: None)
-    result = segmenter.result(scan)
-    assert [f.key for f in result.findings] == ["segment.on_processor"]
-    assert np.array_equal(result.labelmap, wanted)
+    for number in (1, 2):
+        result = segmenter.result(scan)
+        assert [f.key for f in result.findings] == ["segment.on_processor"]
+        assert np.array_equal(result.labelmap, wanted)
+        assert segmenter.network is card
+        assert card.sizes.count(1) == number
 
 
 def test_slabs_of_a_prepared_scan_are_those_of_the_whole(monkeypatch):

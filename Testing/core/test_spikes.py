@@ -1,18 +1,24 @@
 """Frames in which a volume leaps are told of; a heart that beats is not, and smoothing over time takes leaps away."""
 
 import csv
+from dataclasses import replace
 
 import numpy as np
 import pytest
+import SimpleITK as sitk
+import torch
 from perfect import perfect, telling
 
+from mmgl.cli import main
+from mmgl.commands import segment
+from mmgl.data.plan import Normalisation
 from mmgl.imaging.grid import Grid
 from mmgl.inference.doubt import Doubt, StructureDoubt
 from mmgl.inference.files import Written
 from mmgl.inference.frames import segment_frames
 from mmgl.inference.results_table import ResultsTable
 from mmgl.inference.settings import Result, Settings
-from mmgl.inference.spikes import spike_finding, spikes
+from mmgl.inference.spikes import spike_finding, spike_findings, spikes
 from mmgl.structures import Structure
 
 
@@ -47,6 +53,39 @@ def test_what_shows_in_one_frame_only_is_told():
 def test_words_name_the_frames():
     assert "Core: in frames 3, 7 its volume is more than 15 % off" in spike_finding("Core", [3, 7]).words
     assert "in frame 3 its" in spike_finding("Core", [3]).words
+
+
+def test_each_structure_is_told_of_once_with_all_its_frames():
+    frames = [(9.0, 5.0), (9.0, 5.0), (1.0, 5.0), (9.0, 5.0), (9.0, 9.0), (9.0, 5.0), (9.0, 5.0)]
+    assert spike_findings(["A", "B"], frames) == [spike_finding("A", [2]), spike_finding("B", [4])]
+    assert spike_findings(["A", "B"], frames, first=1)[1] == spike_finding("B", [5])
+    assert spike_findings(["A", "B"], []) == []
+
+
+class Bright(torch.nn.Module):
+    """Finds the one structure where a scan of one channel is bright."""
+
+    stride = 1
+
+    def forward(self, slices):
+        return 12 * torch.cat([1 - slices, slices], 1)
+
+
+def test_the_command_line_tells_it_of_a_single_file(tmp_path, monkeypatch, capsys):
+    frames = np.zeros((7, 2, 16, 16), np.float32)
+    frames[:, :, 4:8, 4:12] = 1
+    frames[3, :, 8:12, 4:12] = 1
+    images = [sitk.GetImageFromArray(frame) for frame in frames]
+    sitk.WriteImage(sitk.JoinSeries(images), str(tmp_path / "cine.nii.gz"))
+    segmenter = perfect(tmp_path, 1, (None, 1.0, 1.0), ("axial",))
+    rules = (Normalisation("fixed", 0.0, 1.0),)
+    segmenter.card = replace(segmenter.card, plan=replace(segmenter.card.plan, normalisation=rules))
+    segmenter.network = Bright()
+    monkeypatch.setattr(segment, "Predictor", lambda path, device: segmenter)
+    assert main(["segment", "a.mmgl", str(tmp_path / "cine.nii.gz"), "--output", str(tmp_path / "results")]) == 0
+    told = capsys.readouterr().out
+    assert told.count("-> ") == 7
+    assert spike_finding("1", [3]).words in told.splitlines()[-1]
 
 
 def still(segmenter, odd: int, count: int = 7):

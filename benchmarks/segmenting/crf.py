@@ -1,22 +1,23 @@
 """Fit the parameters of the dense CRF on check cases, and tell what it gives on others.
 
-    MMGL_DATA=data python benchmarks/segmenting/crf.py acdc model.mmgl
+    MMGL_DATA=data python benchmarks/segmenting/crf.py acdc-centre model.mmgl
 
-The first half of the check cases chooses the parameters, one after the other along a grid of factors; the second half
-tells what they give. Dice is taken on the plan's grid.
+The first half of the check patients chooses the parameters, one after the other along a grid of factors; the second
+half tells what they give. Dice is taken on the plan's grid.
 """
 
 from __future__ import annotations
 
 import argparse
 import copy
-import json
 import os
+import tempfile
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import torch
+from cases import check_cases, dice
 
 from mmgl import Predictor
 from mmgl.data.prepare import prepare_labelmap, prepare_scan
@@ -41,10 +42,10 @@ def main() -> None:
     parser.add_argument("--folder", type=Path, default=Path(os.environ.get("MMGL_DATA", "../shared/data")))
     options = parser.parse_args()
     predictor = Predictor(options.model)
-    cases = [
-        look(predictor, path, label) for path, label in check_cases(options.folder / options.data, options.patients)
-    ]
-    first, second = cases[::2], cases[1::2]
+    with tempfile.TemporaryDirectory() as work:
+        found = check_cases(options.data, options.folder, Path(work), options.patients)
+        cases = [look(predictor, path, label) for path, label in found]
+    first, second = cases[: len(cases) // 2], cases[len(cases) // 2 :]  # by patient: both frames of one are alike
     print(f"without: {mean_dice(predictor, first, None):.4f} and {mean_dice(predictor, second, None):.4f}", flush=True)
     best, reached = FITTED, mean_dice(predictor, first, FITTED)
     for name in PARAMETERS:
@@ -52,19 +53,12 @@ def main() -> None:
             if factor == 1.0 or (factor == 0.0 and name not in ("appearance", "smoothness")):
                 continue
             tried = replace(best, **{name: getattr(best, name) * factor})
-            dice = mean_dice(predictor, first, tried)
-            print(f"  {name} {getattr(tried, name):.3g}: {dice:.4f} (best {reached:.4f})", flush=True)
-            if dice > reached:
-                best, reached = tried, dice
+            gives = mean_dice(predictor, first, tried)
+            print(f"  {name} {getattr(tried, name):.3g}: {gives:.4f} (best {reached:.4f})", flush=True)
+            if gives > reached:
+                best, reached = tried, gives
     print(best)
     print(f"with: {reached:.4f} and {mean_dice(predictor, second, best):.4f}")
-
-
-def check_cases(data: Path, patients: int, use: str = "val") -> list[tuple[Path, Path]]:
-    """Return scan and label of the check cases of the first patients."""
-    names = json.loads((data / "splits.json").read_text(encoding="utf-8"))[use][:patients]
-    scans = sorted((data / "images").iterdir())
-    return [(s, data / "labels" / s.name) for n in names for s in scans if s.name.startswith((f"{n}_", f"{n}."))]
 
 
 def look(predictor: Predictor, path: Path, label: Path) -> tuple[object, ...]:
@@ -86,7 +80,7 @@ def mean_dice(predictor: Predictor, cases: list[tuple[object, ...]], crf: Crf | 
         for value in range(1, len(predictor.structures) + 1):
             a, b = found == value, labelmap == value
             if a.any() or b.any():
-                scores.append(2 * (a & b).sum() / (a.sum() + b.sum()))
+                scores.append(dice(a, b))
     return float(np.mean(scores))
 
 

@@ -12,10 +12,11 @@ from __future__ import annotations
 
 import argparse
 import os
+import tempfile
 from pathlib import Path
 
 import numpy as np
-from crf import check_cases
+from cases import check_cases, dice
 from scipy.stats import spearmanr
 
 from mmgl import Predictor
@@ -35,26 +36,26 @@ def main() -> None:
     predictor = Predictor(options.model)
     rows: dict[str, list[tuple[float, float, bool]]] = {s.name: [] for s in predictor.structures}
     slices: list[tuple[float, float]] = []
-    for path, label in check_cases(options.folder / options.data, options.patients, options.use):
-        reference = read_segmentation(label).layers[0]
-        result = predictor.result(read_scan(path))
-        for value, structure in enumerate(result.doubt.structures, start=1):
-            first, second = result.labelmap == value, reference == value
-            if second.any():
-                dice = 2 * (first & second).sum() / (first.sum() + second.sum())
-                rows[structure.structure].append((structure.doubt, float(dice), structure.check))
-        wrong = result.labelmap != reference
-        slices += [(s.area, float(wrong.take(s.index, s.axis).sum())) for s in result.doubt.slices]
+    with tempfile.TemporaryDirectory() as work:
+        for path, label in check_cases(options.data, options.folder, Path(work), options.patients, options.use):
+            reference = read_segmentation(label).layers[0]
+            result = predictor.result(read_scan(path))
+            for value, structure in enumerate(result.doubt.structures, start=1):
+                if (second := reference == value).any():
+                    score = dice(result.labelmap == value, second)
+                    rows[structure.structure].append((structure.doubt, score, structure.check))
+            wrong = result.labelmap != reference
+            slices += [(s.area, float(wrong.take(s.index, s.axis).sum())) for s in result.doubt.slices]
     print("structure  cases  rank correlation  Dice of the most doubtful quarter  of the others  flagged: cases, Dice")
     for name, pairs in rows.items():
-        doubt, dice, flags = np.array(sorted(pairs, reverse=True)).T
-        flagged, rest = dice[flags > 0], dice[flags == 0]
+        doubt, scores, flags = np.array(sorted(pairs, reverse=True)).T
+        flagged, rest = scores[flags > 0], scores[flags == 0]
         quarter = max(1, len(pairs) // 4)
-        correlation = spearmanr(doubt, dice)[0]
-        told = f"{dice[:quarter].mean():.3f}  {dice[quarter:].mean():.3f}"
+        correlation = spearmanr(doubt, scores)[0]
+        told = f"{scores[:quarter].mean():.3f}  {scores[quarter:].mean():.3f}"
         means = [f"{part.mean():.3f}" if len(part) else "-" for part in (flagged, rest)]
         told += f"  {len(flagged)}, {means[0]} against {means[1]}"
-        print(f"{name}  {len(pairs)}  {correlation:+.2f}  {told}  Dice {dice.mean():.3f}")
+        print(f"{name}  {len(pairs)}  {correlation:+.2f}  {told}  Dice {scores.mean():.3f}")
     print(f"listed slices: rank correlation of expected and real area {spearmanr(*np.array(slices).T)[0]:+.2f}")
 
 

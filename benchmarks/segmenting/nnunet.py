@@ -1,11 +1,19 @@
 """The predictor of nnU-Net v2 with its own 2-D network of random weights, as its default plan has it; only for speed.
 
-Needs ``pip install nnunetv2``. Slices are averaged with their mirror images, as nnU-Net does unless told not to.
+MMGL does not need it; make an environment of its own for the comparison, in the folder of this repository:
+
+    python -m venv nnunet-environment
+    nnunet-environment/bin/pip install -c constraints.txt . nnunetv2==2.8.1
+    nnunet-environment/bin/python benchmarks/segmenting/speed.py model.mmgl --scan SCAN --ways ours nnunet
+    nnunet-environment/bin/python benchmarks/segmenting/export.py --itself
+
+Slices are averaged with their mirror images, as nnU-Net does unless told not to.
 """
 
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -25,28 +33,22 @@ class NnUNet:
     """The predictor, for as many structures and for the spacing that a model of ours has."""
 
     def __init__(self, model: Path, mirror: bool) -> None:
-        for name in ("nnUNet_raw", "nnUNet_preprocessed", "nnUNet_results"):
-            os.environ.setdefault(name, "")
+        card = read_card(model)
+        manager, configuration, _ = managers(card.plan.spacing[1:], len(card.structures))
         from nnunetv2.inference.predict_from_raw_data import nnUNetPredictor
         from nnunetv2.utilities.get_network_from_plans import get_network_from_plans
-        from nnunetv2.utilities.plans_handling.plans_handler import PlansManager
 
-        card = read_card(model)
-        plan, outputs = plans(card.plan.spacing), len(card.structures) + 1
-        manager = PlansManager(plan)
-        configuration = manager.get_configuration("2d")
         torch.manual_seed(0)
         network = get_network_from_plans(
             configuration.network_arch_class_name,
             configuration.network_arch_init_kwargs,
             configuration.network_arch_init_kwargs_req_import,
             1,
-            outputs,
+            len(card.structures) + 1,
             allow_init=True,
             deep_supervision=False,
         )
-        labels = {"background": 0, **{s.name: i for i, s in enumerate(card.structures, start=1)}}
-        about = {"channel_names": {"0": "MRI"}, "labels": labels, "file_ending": ".nii.gz", "numTraining": 1}
+        about = data_set(len(card.structures))
         self.predictor = nnUNetPredictor(use_mirroring=mirror, device=torch.device("cpu"), allow_tqdm=False)
         weights = [network.state_dict()]
         axes = (0, 1) if mirror else None
@@ -63,8 +65,24 @@ class NnUNet:
         write_labelmap(target.with_name(f"{target.name}.nii.gz"), self.array(read), read.grid)
 
 
-def plans(spacing: tuple[float | None, float, float]) -> dict[str, Any]:
-    """Return nnU-Net's plan for slices of 256 x 256 pixels."""
+def managers(spacing: Sequence[float | None], structures: int) -> tuple[Any, Any, Any]:
+    """Return nnU-Net's managers of a plan, of its only configuration, and of the labels."""
+    for name in ("nnUNet_raw", "nnUNet_preprocessed", "nnUNet_results"):
+        os.environ.setdefault(name, "")
+    from nnunetv2.utilities.plans_handling.plans_handler import PlansManager
+
+    manager = PlansManager(plans(spacing))
+    return manager, manager.get_configuration("2d"), manager.get_label_manager(data_set(structures))
+
+
+def data_set(structures: int) -> dict[str, Any]:
+    """Return what nnU-Net must know of a data set."""
+    labels = {"background": 0, **{f"structure {i}": i for i in range(1, structures + 1)}}
+    return {"channel_names": {"0": "MRI"}, "labels": labels, "file_ending": ".nii.gz", "numTraining": 1}
+
+
+def plans(spacing: Sequence[float | None]) -> dict[str, Any]:
+    """Return nnU-Net's plan for slices of 256 x 256 pixels of a spacing in mm (two numbers, or three for a volume)."""
     stages = len(WIDTHS)
     resampling = {"is_seg": False, "order": 3, "order_z": 0, "force_separate_z": None}
     two = {
@@ -73,7 +91,7 @@ def plans(spacing: tuple[float | None, float, float]) -> dict[str, Any]:
         "batch_size": 12,
         "patch_size": [SIDE, SIDE],
         "median_image_size_in_voxels": [SIDE, SIDE],
-        "spacing": list(spacing[1:]),
+        "spacing": list(spacing),
         "normalization_schemes": ["ZScoreNormalization"],
         "use_mask_for_norm": [False],
         **{f"resampling_fn_{what}": "resample_data_or_seg_to_shape" for what in ("data", "seg", "probabilities")},
@@ -105,7 +123,7 @@ def plans(spacing: tuple[float | None, float, float]) -> dict[str, Any]:
     return {
         "dataset_name": "Dataset001",
         "plans_name": "nnUNetPlans",
-        "original_median_spacing_after_transp": [1.0, *spacing[1:]],
+        "original_median_spacing_after_transp": [1.0, *spacing[-2:]],
         "original_median_shape_after_transp": [1, SIDE, SIDE],
         "image_reader_writer": "SimpleITKIO",
         "transpose_forward": [0, 1, 2],

@@ -21,6 +21,7 @@ from mmgl.inference.files import Writer, Written
 from mmgl.inference.folder_run import FolderRun, Outcome, items_of
 from mmgl.inference.predictor import Predictor
 from mmgl.inference.settings import Settings
+from mmgl.inference.spikes import spike_findings
 from mmgl.jobs import Record
 from mmgl.manners import awake
 from mmgl.messages import MMGLError
@@ -50,10 +51,15 @@ def _files(options: argparse.Namespace, predictor: Predictor, settings: Settings
     for done, scan in enumerate(options.scans, start=1):
         _stop_if_asked(record, done - 1, len(options.scans))
         told: dict[str, str] = {}
+        volumes: list[list[float]] = []
         try:
             for written in writer.write(scan, options.output / stem(scan)):
                 _report(scan, written)
                 told = {"written": str(written.path)}
+                if written.frame is not None:
+                    volumes.append(written.result.volumes(len(predictor.structures)))
+            for leap in spike_findings([s.name for s in predictor.structures], volumes):
+                _tell(scan, leap)
         except MMGLError as error:
             if error.key == "scan.no_image_in_folder":
                 error = MMGLError("scan.not_one", path=scan)

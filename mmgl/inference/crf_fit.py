@@ -33,7 +33,7 @@ GAIN = 0.002
 """Dice that the parameters must give to cases that had no say."""
 
 FEWEST, MOST = 4, 12
-"""Check cases without which nothing is chosen, and that are looked at."""
+"""Check cases without which nothing is chosen, and that are looked at; of two patients at least."""
 
 
 def fit_crf(
@@ -45,33 +45,37 @@ def fit_crf(
 ) -> Crf | None:
     """Return the parameters that are best for a network, or None where refining does not help it.
 
-    Each half of the cases chooses for the other one. Only if both choices help are those taken that are best for all.
+    Each half of the patients chooses for the other one. Only if both choices help are those taken that are best for
+    all.
 
     Args:
         network: after training.
         cases: the check cases, on the plan's grid.
     """
     labelled = [case for case in cases if case.labelmap_file is not None]
-    chosen = labelled[:: -(-len(labelled) // MOST)] if labelled else []
-    if len(chosen) < FEWEST:
+    count = min(MOST, len(labelled))
+    chosen = [labelled[i * len(labelled) // count] for i in range(count)]
+    patients = list(dict.fromkeys(case.patient for case in chosen))
+    if len(chosen) < FEWEST or len(patients) < 2:
         return None
     was_training = network.training
     network.eval()
     rows = np.array([_dices(network, case, plan, device, candidates) for case in chosen])
     network.train(was_training)
-    return best_of(rows, candidates)
+    return best_of(rows, np.array([patients.index(case.patient) % 2 for case in chosen]), candidates)
 
 
-def best_of(rows: Array, candidates: Sequence[Crf]) -> Crf | None:
+def best_of(rows: Array, half: Array, candidates: Sequence[Crf]) -> Crf | None:
     """Return the best parameters, or None.
 
     Args:
         rows: Dice of each case, first without refining and then with each of the candidates.
+        half: 0 or 1 for each case.
     """
     gains = rows[:, 1:] - rows[:, :1]
-    halves = gains[::2].mean(0), gains[1::2].mean(0)
-    for half, other in (halves, halves[::-1]):
-        if other[half.argmax()] < GAIN:
+    halves = gains[half == 0].mean(0), gains[half == 1].mean(0)
+    for chooses, judges in (halves, halves[::-1]):
+        if judges[chooses.argmax()] < GAIN:
             return None
     return candidates[int(gains.mean(0).argmax())]
 

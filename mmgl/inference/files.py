@@ -76,7 +76,12 @@ class Writer:
         return target.with_name(f"{target.name}.{self.suffix}")
 
     def write(
-        self, path: Path, target: Path, series: str | None = None, kept: Collection[int] = ()
+        self,
+        path: Path,
+        target: Path,
+        series: str | None = None,
+        kept: Collection[int] = (),
+        begun: Collection[int | None] = (),
     ) -> Iterator[Written]:
         """Segment a scan, or every frame of a sequence, and yield what was written; never over a file that exists.
 
@@ -85,6 +90,7 @@ class Writer:
             target: of the results, without a suffix.
             series: the DICOM series meant, where the folder holds several.
             kept: frames whose results are there and stay.
+            begun: frames, None for a scan, whose map of doubt may be left of work that was cut off.
 
         Raises:
             MMGLError: the scan cannot be read or does not fit the model, a result exists, or DICOM SEG is asked for
@@ -105,12 +111,13 @@ class Writer:
             scan = next(frames)
         self._look(path, scan)
         if frames is None:
-            yield self._put(Written(self.path_of(target), None, self.predictor.result(scan, self.settings)), sources)
+            written = Written(self.path_of(target), None, self.predictor.result(scan, self.settings))
+            yield self._put(written, sources, begun)
             return
         results = segment_frames(self.predictor, chain([scan], frames), self.settings, self.smooth)
         for number, result in enumerate(results):
             written = Written(self.path_of(target, number), number, result)
-            yield written if number in kept else self._put(written, sources)
+            yield written if number in kept else self._put(written, sources, begun)
 
     def _look(self, path: Path, scan: Scan) -> None:
         """Refuse what cannot be written, and tell what may spoil the result."""
@@ -120,17 +127,19 @@ class Writer:
             if self._on_finding:
                 self._on_finding(path, finding)
 
-    def _put(self, written: Written, sources: Sequence[Path]) -> Written:
-        """Write a result, and its map of doubt where there is one."""
-        if written.path.exists():
-            raise MMGLError("file.exists", path=written.path)
+    def _put(self, written: Written, sources: Sequence[Path], begun: Collection[int | None]) -> Written:
+        """Write a result, and before it its map of doubt where there is one."""
+        result, structures = written.result, self.predictor.structures
+        ending = "nii.gz" if self.suffix == "nii.gz" else "nrrd"
+        place = written.path.with_name(f"{written.path.name.removesuffix('.' + self.suffix)}.doubt.{ending}")
+        ours = written.frame in begun
+        for path in (written.path, *([place] if result.doubt_map is not None and not ours else [])):
+            if path.exists():
+                raise MMGLError("file.exists", path=path)
         if self._before:
             self._before(written)
-        result, structures = written.result, self.predictor.structures
         if result.doubt_map is not None:
-            ending = "nii.gz" if self.suffix == "nii.gz" else "nrrd"
-            place = written.path.with_name(f"{written.path.name.removesuffix('.' + self.suffix)}.doubt.{ending}")
-            write_map(place, result.doubt_map, result.own)
+            write_map(place, result.doubt_map, result.own, overwrite=ours)
         labelmap, named = result.labelmap, self.suffix in ("seg.nrrd", "seg.dcm")
         if named and (wanted := self.settings.structures):
             structures, labelmap = _only(labelmap, structures, wanted)

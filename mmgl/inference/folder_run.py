@@ -154,7 +154,8 @@ class FolderRun:
         writer = Writer(
             self._predictor, self._settings, self._suffix, self._smooth, lambda _, found: findings.append(found), save
         )
-        frames = [w.frame for w in writer.write(item.path, self._output / item.target, item.series, state.frames)]
+        results = writer.write(item.path, self._output / item.target, item.series, state.frames, state.begun)
+        frames = [written.frame for written in results]
         if frames[0] is not None:
             self._table.close(item.target, len(frames))
         return tuple(written)

@@ -61,7 +61,8 @@ class Fused:
         """Return the weighted mean of the probabilities of several scans of one grid; the weights sum to 1."""
         first = weighted[0][1]
         blended = copy.copy(first)
-        mean = torch.stack([fused._sum.float() * weight for weight, fused in weighted]).sum(0)
+        # a frame that did not fit on the card lies in the computer's memory
+        mean = torch.stack([fused._sum.to(first.device).float() * weight for weight, fused in weighted]).sum(0)
         blended._sum = mean if first.exact else mean.round_().to(torch.uint8)
         return blended
 

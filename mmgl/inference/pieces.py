@@ -8,12 +8,14 @@ borders may differ too, as how large numbers are is looked up in each part by it
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from itertools import pairwise
 
 import numpy as np
 
 from mmgl.data.plan import PLANES, Plan
 from mmgl.data.prepare import Box
+from mmgl.finding import Finding
 from mmgl.imaging.grid import Grid
 from mmgl.inference.doubt import APART, CHECK, WORST, Doubt, DoubtfulSlice, StructureDoubt
 from mmgl.inference.settings import Result
@@ -41,11 +43,13 @@ def joined(results: Iterator[tuple[Box, Result]], usual: Mapping[str, float]) ->
     """
     whole: Result | None = None
     doubts: list[tuple[list[int], Doubt]] = []
+    findings: list[Finding] = []
     for box, result in results:
         here = tuple(slice(*side) for side in box)
         part = result.labelmap[here]
         counts = [int(np.count_nonzero(part == i + 1)) for i in range(len(result.doubt.structures))]
         doubts.append((counts, result.doubt))
+        findings += [finding for finding in result.findings if finding not in findings]
         if whole is None:
             whole = result
             continue
@@ -54,7 +58,7 @@ def joined(results: Iterator[tuple[Box, Result]], usual: Mapping[str, float]) ->
             whole.doubt_map[here] = result.doubt_map[here]
     if whole is None:
         raise ValueError("a scan has at least one part")
-    return Result(whole.labelmap, whole.grid, whole.own, _doubt(doubts, usual), whole.doubt_map, whole.findings)
+    return replace(whole, doubt=_doubt(doubts, usual), findings=tuple(findings))
 
 
 def _doubt(doubts: list[tuple[list[int], Doubt]], usual: Mapping[str, float]) -> Doubt:

@@ -4,13 +4,10 @@ from __future__ import annotations
 
 import csv
 import io
-import math
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
-
-import numpy as np
 
 from mmgl.files import read_json, write_json, write_text
 from mmgl.finding import Finding
@@ -31,11 +28,13 @@ class State:
         done: its result, or the results of all its frames.
         skipped: it has none for a reason that is in the table.
         frames: those whose results are there.
+        begun: those that have a row and no result, None for a scan that is none: work that was cut off.
     """
 
     done: bool
     skipped: bool
     frames: frozenset[int]
+    begun: frozenset[int | None]
 
 
 class ResultsTable:
@@ -55,12 +54,14 @@ class ResultsTable:
     def state(self, target: str) -> State:
         """Return what is there of the scan whose results are ``target``."""
         row = self._read(self._file(target))
-        frames = frozenset(
-            int(file.stem) for file in self._file(target).with_suffix("").glob("[0-9]*.json") if self._has_result(file)
-        )
+        files = list(self._file(target, 0).parent.glob("[0-9]*.json"))
+        frames = frozenset(int(file.stem) for file in files if self._has_result(self._read(file)))
+        begun: set[int | None] = {number for file in files if (number := int(file.stem)) not in frames}
         if "frames" in row:
-            return State(frames >= set(range(row["frames"])), False, frames)
-        return State("result" in row and (self._output / row["result"]).is_file(), "skipped" in row, frames)
+            return State(frames >= set(range(row["frames"])), False, frames, frozenset(begun))
+        done = self._has_result(row)
+        begun |= {None} if "result" in row and not done else set()
+        return State(done, "skipped" in row, frames, frozenset(begun))
 
     def add(self, scan: str, target: str, written: Written, findings: Sequence[Finding], seconds: float) -> None:
         """Keep the row of a result.
@@ -72,14 +73,13 @@ class ResultsTable:
             seconds: that it took.
         """
         result = written.result
-        counts = np.bincount(result.labelmap.ravel(), minlength=len(self._structures) + 1)
-        voxel = math.prod(result.grid.spacing) / 1000
+        volumes = zip(self._structures, result.volumes(len(self._structures)), strict=True)
         row = {
             "scan": scan,
             "frame": written.frame,
             "result": written.path.relative_to(self._output).as_posix(),
             "seconds": round(seconds, 2),
-            "ml": {s.name: round(int(counts[i]) * voxel, 4) for i, s in enumerate(self._structures, start=1)},
+            "ml": {structure.name: round(volume, 4) for structure, volume in volumes},
             "doubt": {s.structure: s.doubt for s in result.doubt.structures},
             "check": [s.structure for s in result.doubt.structures if s.check],
             "slices": [f"{s.plane} {s.index}" for s in result.doubt.slices],
@@ -103,7 +103,7 @@ class ResultsTable:
         written = -1
         while written != (count := len(files := sorted(self._rows.rglob("[!.]*.json")))):
             rows = [row for file in files if "scan" in (row := self._read(file))]
-            rows = [row for row in rows if "skipped" in row or (self._output / row["result"]).is_file()]
+            rows = [row for row in rows if "skipped" in row or self._has_result(row)]
             rows.sort(key=lambda row: (row["scan"], row.get("frame") or 0, row.get("result", "")))
             self._note_spikes(rows)
             text = io.StringIO()
@@ -137,14 +137,13 @@ class ResultsTable:
         lists = ["; ".join(row["check"]), "; ".join(row["slices"])]
         return [row["scan"], frame, row["result"], *numbers, *lists, notes, row["seconds"]]
 
-    def _has_result(self, file: Path) -> bool:
+    def _has_result(self, row: dict[str, Any]) -> bool:
         """Return whether the result of a row is there."""
-        row = self._read(file)
         return "result" in row and (self._output / row["result"]).is_file()
 
     def _file(self, target: str, frame: int | None = None) -> Path:
-        """Return the file of a row."""
-        return self._rows / (f"{target}.json" if frame is None else f"{target}/{frame}.json")
+        """Return the file of a row; frames have a hidden folder, as a scan may lie in ``target`` and be called 1."""
+        return self._rows / (f"{target}.json" if frame is None else f"{target}/.frames/{frame}.json")
 
     @staticmethod
     def _read(file: Path) -> dict[str, Any]:

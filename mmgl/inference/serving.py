@@ -42,8 +42,6 @@ class Serving:
                 tell(folder, "ready")
             else:
                 _segment(predictor, wish, folder)
-                if predictor.device.type != self._loaded[-1]:
-                    self._predictor = None  # for one large scan it has left the graphics card; the next may fit again
         except (MemoryError, RuntimeError) as error:
             if not is_out_of_memory(error):
                 raise
@@ -56,11 +54,10 @@ class Serving:
     def _with(self, wish: Wish, folder: Path) -> Predictor:
         """Return the model of an order, loaded anew where its file is another than last time."""
         now = [stamp(Path(wish.model)), wish.device]
-        if self._predictor is None or self._loaded[:2] != now:
+        if self._predictor is None or self._loaded != now:
             tell(folder, "progress", stage="progress.loading", share=0.0, seconds_left=None)
             self._predictor = None
-            predictor = Predictor(Path(wish.model), wish.device)
-            self._predictor, self._loaded = predictor, [*now, predictor.device.type]
+            self._predictor, self._loaded = Predictor(Path(wish.model), wish.device), now
         return self._predictor
 
 

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import json
+import math
 from collections.abc import Collection
 from dataclasses import asdict, dataclass
 from typing import Any
+
+import numpy as np
 
 from mmgl.data.prepare import Box
 from mmgl.finding import Finding
@@ -56,8 +60,9 @@ class Settings:
                 raise MMGLError("segment.unknown_structure", name=name, structures=", ".join(sorted(known)))
 
     def to_json(self) -> dict[str, Any]:
-        """Return the settings as a dictionary that JSON can hold."""
-        return {key: list(value) if isinstance(value, tuple) else value for key, value in asdict(self).items()}
+        """Return the settings as a dictionary that is the same when it comes back from JSON."""
+        found: dict[str, Any] = json.loads(json.dumps(asdict(self)))
+        return found
 
 
 @dataclass(frozen=True)
@@ -79,3 +84,8 @@ class Result:
     doubt: Doubt
     doubt_map: Array | None
     findings: tuple[Finding, ...]
+
+    def volumes(self, structures: int) -> list[float]:
+        """Return the volume of each of so many structures, in ml."""
+        counts = np.bincount(self.labelmap.ravel(), minlength=structures + 1)
+        return [int(count) * math.prod(self.grid.spacing) / 1000 for count in counts[1:]]

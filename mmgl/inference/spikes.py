@@ -29,6 +29,19 @@ def spikes(volumes: Sequence[float]) -> list[int]:
     return found
 
 
+def spike_findings(names: Sequence[str], volumes: Sequence[Sequence[float]], first: int = 0) -> list[Finding]:
+    """Return what is said of a sequence, of each structure that leaps in any of its frames.
+
+    Args:
+        names: of the structures.
+        volumes: of each frame, those of the structures, in any unit.
+        first: number of the first frame, as the reader counts them.
+    """
+    curves = zip(names, zip(*volumes, strict=True), strict=True) if volumes else []
+    leaps = ((name, [first + frame for frame in spikes(curve)]) for name, curve in curves)
+    return [spike_finding(name, frames) for name, frames in leaps if frames]
+
+
 def spike_finding(structure: str, frames: Sequence[int]) -> Finding:
     """Return what is said of frames, numbered as the reader sees them, in which the volume of a structure leaps."""
     told = ", ".join(map(str, frames))
