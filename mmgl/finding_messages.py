@@ -24,6 +24,10 @@ FINDINGS: dict[str, str] = {
         "Training was stopped after about {minutes} {minutes:minute|minutes}, so this is not the best it can do. Go on "
         "with it before you label more."
     ),
+    "verdict.idle": (
+        "Training ended by itself after about {minutes} {minutes:minute|minutes}, as nothing had improved for a fifth "
+        "of its time. More time will not help: label more scans."
+    ),
     "verdict.early": (
         "{structure}: not yet (Dice {dice:.2f} on {cases} check {cases:case|cases}) when training was stopped."
     ),

@@ -60,6 +60,8 @@ class ProgressLine:
             self._line(" ".join(_again(event)))
         elif kind == "ending" and self._live:
             self._renew(CATALOGUE["progress.ending"])
+        elif kind == "idle":
+            self._line(CATALOGUE["progress.idle"])
         elif kind == "report":
             self._line(fill(CATALOGUE["progress.report"], event))
         elif kind == "resumed":

@@ -39,6 +39,7 @@ RUNS: dict[str, str] = {
     "progress.skipped": "{case} is left out.",
     "progress.preparing": "Preparing your scans",
     "progress.resumed": "Going on with a training that was not finished.",
+    "progress.idle": "Nothing has improved for a fifth of the time, so this part of the training comes to its end.",
     "progress.disk": "The prepared scans will take {needed_gb} GB of {free_gb} GB free on the disk",
     "progress.fits": "Training on {device} in {precision}: {batch} slices of {slice_size} at once, width {width}",
     "method.monai": (

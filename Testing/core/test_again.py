@@ -21,7 +21,8 @@ from mmgl.networks.unet import UNet
 from mmgl.study import Study, Use
 from mmgl.training.again import RARE, begin_with, grown, model_file, plan_again, start_from
 from mmgl.training.budget import Budget
-from mmgl.training.loop import Trainer, _optimiser
+from mmgl.training.loop import Trainer
+from mmgl.training.optimiser import optimiser_of
 from mmgl.training.rehearsal import TIMED, UNTIMED
 from mmgl.training.train import resume, train
 
@@ -125,7 +126,7 @@ def test_a_trained_network_is_calmed_and_outputs_are_hurried_where_a_structure_i
         begin_with(method, UNet(1, 3, width=4, levels=3).state_dict(), new=new)
         (stage,) = method.stages
         outputs = set(method.network.classifiers.parameters())
-        groups = _optimiser(stage).param_groups
+        groups = optimiser_of(stage).param_groups
         assert sum(len(group["params"]) for group in groups) == len(list(stage.parameters()))
         for group in groups:
             hurried = new and set(group["params"]) <= outputs

@@ -26,8 +26,8 @@ from mmgl.training.train import resume
 
 HERE = Path(__file__).resolve().parent
 
-NAMES = ("supervised", "mmgl", "mean-teacher", "unimatch")
-"""Every way in which a method uses its networks; the others use them in one of these ways."""
+NAMES = ("supervised", "mmgl", "mean-teacher", "unimatch", "mmgl+")
+"""The usual method, and every way in which a method uses its networks; the others use them in one of these ways."""
 
 
 @pytest.fixture(scope="module")

@@ -55,7 +55,7 @@ def main() -> None:
         trainings += 1
         name = f"killed-{trainings}"
         while not is_complete(study / "runs" / name, study / "models" / f"{name}.mmgl"):
-            code = _end(study, name, options.steps, chance.uniform(0.01, 0.6 * length))
+            code = _end(study, name, options.steps, chance.uniform(0.01, length))
             if code == -signal.SIGPROF:
                 kills.append(_where(study / "runs" / name))
                 print(f"kill {len(kills)}: {name}, {kills[-1]}", flush=True)

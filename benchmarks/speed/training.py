@@ -175,7 +175,8 @@ def ours(name: str, folder: Path, device: str, watch: Watch) -> tuple[Callable[[
     from mmgl.device import bfloat16_pays, keep_memory
     from mmgl.methods import build_method
     from mmgl.structures import Structure
-    from mmgl.training.loop import Trainer, _optimiser
+    from mmgl.training.loop import Trainer
+    from mmgl.training.optimiser import optimiser_of
     from mmgl.training.run import Run
 
     keep_memory()
@@ -194,7 +195,7 @@ def ours(name: str, folder: Path, device: str, watch: Watch) -> tuple[Callable[[
     sampler = SliceSampler([case], plan, torch.Generator().manual_seed(0))
     trainer = Trainer(method, sampler, [], plan, structures, Run(own), where)
     (stage,) = (s for s in method.stages if s.name == [*name.split(), "segmentation"][1])
-    optimiser = _optimiser(stage)
+    optimiser = optimiser_of(stage)
     slices = sum(len(images) for images in stage.batch(sampler, where).views)
     stage.batch = watch.around(stage.batch)  # type: ignore[method-assign]
     return lambda: trainer._step(stage, optimiser, 0.5), slices

@@ -82,11 +82,15 @@ class Checker:
         others = any(file.stem != self._run.folder.name for file in self._run.folder.parents[1].glob("models/*.mmgl"))
         return 1 + others + 1 / (len(self._cases) * len(self._plan.planes))
 
-    def check(self, network: UNet, stage: str, step: int, steps: int) -> None:
-        """Check the network after a step, keep it if it is the best so far, and make the preview."""
+    def check(self, network: UNet, stage: str, step: int, steps: int) -> list[float]:
+        """Check the network after a step, keep it if it is the best so far, and make the preview.
+
+        Returns:
+            The mean Dice of each structure, NaN for one that is in no case; empty where there are no check cases.
+        """
         if not self._cases:
             self._show(find_shown(network, self._shown, self._plan, self._device), stage, step)
-            return
+            return []
         rows: Rows = []
         for number, case in enumerate(self._cases):
             if number % world() != rank():
@@ -105,6 +109,7 @@ class Checker:
             state = {"stage": stage, "step": step, "dice": scores, "mean": self.best, "rows": rows}
             self._run.save("best", network.state_dict(), state)
         self._run.tell("check", stage=stage, step=step, steps=steps, dice=[finite(d) for d in scores])
+        return scores
 
     def show(self, network: UNet, stage: str, step: int) -> None:
         """Leave a picture of what the network finds now, without a check."""

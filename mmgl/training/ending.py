@@ -29,14 +29,15 @@ from mmgl.study import Study
 from mmgl.training.check import Rows, finite, means
 from mmgl.training.comparison import compare
 from mmgl.training.run import Run
-from mmgl.training.verdict import judge, of_stopped, self_check
+from mmgl.training.verdict import judge, of_early, of_stopped, self_check
 
 
 @dataclass(frozen=True)
 class Trained:
     """What came out of a training: the network that is kept, and its Dice on each check case.
 
-    ``refines`` says whether a dense CRF belongs to the method.
+    ``refines`` says whether a dense CRF belongs to the method, ``early`` after how many seconds it ended by itself
+    before its time.
     """
 
     network: UNet
@@ -44,6 +45,7 @@ class Trained:
     device: torch.device
     rows: Rows
     refines: bool = False
+    early: float | None = None
 
 
 def keep(study: Study, run: Run, trained: Trained, checks: Sequence[PreparedCase], file: Path) -> None:
@@ -95,6 +97,7 @@ def tell_verdict(
     if stopped is not None:
         findings = of_stopped(findings, stopped)
     else:
+        findings += [of_early(trained.early)] if trained.early is not None else []
         findings += self_check(trained.network, prepared, trained.plan, len(study.structures), trained.device)
         against = compare(study, run.folder.name, trained.rows, trained.device)
         findings += [against] if against else []

@@ -15,14 +15,15 @@ from mmgl.data.slices import SliceSampler
 from mmgl.device import precision
 from mmgl.losses.marginal import sets_table
 from mmgl.messages import MMGLError
-from mmgl.methods.stage import CALM, HURRY, Method, Stage
-from mmgl.ranks import agreed, anybody, average_gradients
+from mmgl.methods.stage import Method, Stage
+from mmgl.ranks import anybody, average_gradients
 from mmgl.structures import Structure
 from mmgl.training.budget import Budget
 from mmgl.training.check import Checker
 from mmgl.training.clock import Clock
+from mmgl.training.course import Course
 from mmgl.training.memory import in_use
-from mmgl.training.pace import CHECKS
+from mmgl.training.optimiser import optimiser_of
 from mmgl.training.rehearsal import rehearse
 from mmgl.training.run import Run, flatten_optimiser, restore_optimiser
 from mmgl.training.schedule import Schedule, rate
@@ -62,12 +63,11 @@ class Trainer:
         self.method, self.slices, self.plan, self.run, self.device = method, slices, plan, run, device
         self.sets = sets_table(slices.sets, len(structures), device)
         self.checker = Checker(checks, slices.cases, plan, structures, run, device)
-        self.schedules: dict[str, Schedule] = {}
         self.segments = False  # whether a stage that learns to segment has begun
         self._first_stage, self._first_step = 0, 0
         self._saved_optimiser: dict[str, Tensor] = {}
-        self._spent, self._begun = 0.0, time.monotonic()
         self._clock = Clock()
+        self.course = Course()
 
     def resume(self) -> bool:
         """Go on from the run's last checkpoint; return whether there was one."""
@@ -86,8 +86,7 @@ class Trainer:
         self.slices.generator.set_state(tensors["generator"])
         self._saved_optimiser = {k: v for k, v in tensors.items() if k.startswith("optimiser.")}
         self._first_stage, self._first_step = state["stage"], state["step"]
-        self.schedules = {name: Schedule.from_json(numbers) for name, numbers in state["schedule"].items()}
-        self._spent = state["spent"]
+        self.course = Course.from_json(state["course"])
         begun = self.method.stages[: self._first_stage + (self._first_step > 0)]
         self.segments = any(stage.segments for stage in begun)
 
@@ -97,47 +96,50 @@ class Trainer:
         if self._first_stage == len(stages):
             return True
         rest = stages[self._first_stage :]
-        self.pace = rehearse(self.method, rest, self.slices, self._try_step, self.checker.seconds, self.checker.after)
-        self._begun = time.monotonic()  # neither preparing nor rehearsing is on the user's time
+        pace = rehearse(self.method, rest, self.slices, self._try_step, self.checker.seconds, self.checker.after)
+        self.course.begin(stages, budget, pace)  # neither preparing nor rehearsing is on the user's time
         for number in range(self._first_stage, len(stages)):
-            if not self._run_stage(number, budget):
+            if not self._run_stage(number):
                 return False
+            if self.course.is_over(number):
+                break
         self._save(len(stages), 0, None)
         return True
 
-    def _run_stage(self, number: int, budget: Budget) -> bool:
+    def _run_stage(self, number: int) -> bool:
         """Run one stage to its end; return False when it was stopped."""
         stage = self.method.stages[number]
-        optimiser = _optimiser(stage)
+        optimiser = optimiser_of(stage)
         step, self._first_step = self._first_step, 0
         if self._saved_optimiser:
             restore_optimiser(optimiser, self._saved_optimiser)
             self._saved_optimiser = {}
         self.method.train()
-        schedule = self._schedule(number, step, budget)
+        schedule = self.course.planned(number, step)
         if step == 0:
             stage.begin()
+            self.course.patience.begin(self.course.spent())
             self._save(number, 0, None)  # so that there always is one to go back to
         self.run.tell(
             "stage", stage=stage.name, number=number + 1, stages=len(self.method.stages), steps=schedule.steps
         )
-        schedule = self._agreed(stage, schedule)
-        self.pace.begin()
+        schedule = self.course.agreed(number, schedule)
+        self.course.pace.begin()
         while step < schedule.steps:
             progress = schedule.progress(step)
             for group in optimiser.param_groups:
                 group["lr"] = group["highest"] * rate(progress)
             terms = self._step(stage, optimiser, progress)
             self.segments |= stage.segments
-            self.pace.stepped()
+            self.course.pace.stepped()
             step += 1
             if self._clock.due("tell", TELL_SECONDS) or step == schedule.steps:
-                self._tell_step(number, step, schedule, terms, budget)
+                self._tell_step(number, step, schedule, terms)
             if self._clock.due("replan", REPLAN_SECONDS):
-                schedule = self._schedule(number, step, budget)
-            schedule = self._agreed(stage, schedule)
-            if stage.segments:
-                self._look(stage, step, schedule)
+                schedule = self.course.planned(number, step)
+            schedule = self.course.agreed(number, schedule)
+            if stage.segments and self._look(number, step, schedule):
+                schedule = self._ended(number, step, schedule)
             stopped = anybody(self.stop())
             if stopped or self._clock.due("save", SAVE_SECONDS):
                 self._save(number, step, optimiser)
@@ -145,58 +147,34 @@ class Trainer:
                 return False
         return True
 
-    def _look(self, stage: Stage, step: int, schedule: Schedule) -> None:
-        """Check the network where that is due; in a long stage at least show now and then what it finds."""
-        begun = time.monotonic()
+    def _look(self, number: int, step: int, schedule: Schedule) -> bool:
+        """Check the network where that is due; in a long stage at least show now and then what it finds.
+
+        Returns:
+            Whether nothing has risen for so long that the stage comes to its end.
+        """
+        begun, stage, idle = time.monotonic(), self.method.stages[number], False
         if schedule.check_due(step):
-            self.checker.check(self.method.network, stage.name, step, schedule.steps)
-            self.pace.checked(time.monotonic() - begun)
+            scores = self.checker.check(self.method.network, stage.name, step, schedule.steps)
+            self.course.pace.checked(time.monotonic() - begun)
             self._clock.due("show", 0.0)
+            idle = self.course.is_idle(number, step, schedule, scores)
         elif self._clock.due("show", SHOW_SECONDS):
             self.checker.show(self.method.network, stage.name, step)
-            self.pace.paused(time.monotonic() - begun)
+            self.course.pace.paused(time.monotonic() - begun)
+        return idle
 
-    def _schedule(self, number: int, step: int, budget: Budget) -> Schedule:
-        """Return the schedule of a stage as it is, or as it must be to end in time where the budget is in time."""
-        stage = self.method.stages[number]
-        schedule, steps = self.schedules.get(stage.name), budget.steps_of(stage.share)
-        if steps is not None:
-            schedule = schedule or Schedule(steps, CHECKS)
-        elif schedule is None:
-            schedule = self.pace.schedule(stage, self._seconds_for(number, 0.0, budget))
-        else:
-            seconds = self._seconds_for(number, schedule.progress(step), budget)
-            schedule = self.pace.in_time(stage, schedule, step, seconds)
-        self.schedules[stage.name] = schedule
-        return schedule
+    def _ended(self, number: int, step: int, schedule: Schedule) -> Schedule:
+        """Return the schedule of a stage that comes to its end early, and say so."""
+        self.run.tell("idle", stage=self.method.stages[number].name, step=step)
+        return self.course.ended(number, step, schedule)
 
-    def _agreed(self, stage: Stage, schedule: Schedule) -> Schedule:
-        """Return the schedule of the process that leads, whose clock all go by."""
-        self.schedules[stage.name] = schedule = Schedule.from_json(agreed(schedule.to_json()))
-        return schedule
-
-    def _seconds_for(self, number: int, progress: float, budget: Budget) -> float:
-        """Return what is left of a budget in time for the rest of a stage, by the shares of all that is to come."""
-        own = self.method.stages[number].share * (1 - progress)
-        later = sum(stage.share for stage in self.method.stages[number + 1 :])
-        left = max(0.0, budget.seconds_left(self.seconds_spent()) - self.pace.ending)
-        return left * own / max(own + later, 1e-9)
-
-    def seconds_spent(self) -> float:
-        """Return the seconds of work so far, those before an interruption included."""
-        return self._spent + time.monotonic() - self._begun
-
-    def _tell_step(self, number: int, step: int, schedule: Schedule, terms: dict[str, Tensor], budget: Budget) -> None:
+    def _tell_step(self, number: int, step: int, schedule: Schedule, terms: dict[str, Tensor]) -> None:
         """Tell where the training is, and how long it still takes."""
-        stage, later = self.method.stages[number], self.method.stages[number + 1 :]
+        stage = self.method.stages[number]
         values = {name: round(float(v.detach()), 5) for name, v in terms.items()}
-        self.pace.measure(stage.name)
-        if budget.steps is None:
-            left = budget.seconds_left(self.seconds_spent())
-        else:
-            left = self.pace.seconds_left(stage, schedule, step, later, budget)
-        own = stage.share * (1 - schedule.progress(step))
-        share = 1 - (own + sum(s.share for s in later)) / sum(s.share for s in self.method.stages)
+        self.course.pace.measure(stage.name)
+        share, left = self.course.share(number, step, schedule), self.course.seconds_left(number, step, schedule)
         facts = {"share": round(share, 4), "seconds_left": round(left, 1)}
         memory = in_use(self.device)
         self.run.tell("step", stage=stage.name, step=step, steps=schedule.steps, loss=values, **facts, memory=memory)
@@ -219,7 +197,7 @@ class Trainer:
     def _try_step(self, stage: Stage) -> None:
         """Take a step for rehearsal."""
         self.method.train()
-        self._step(stage, _optimiser(stage), 0.0)
+        self._step(stage, optimiser_of(stage), 0.0)
 
     def _save(self, stage: int, step: int, optimiser: torch.optim.Optimizer | None) -> None:
         """Write the checkpoint that ``resume`` goes on from."""
@@ -227,17 +205,4 @@ class Trainer:
         tensors["generator"] = self.slices.generator.get_state()
         if optimiser:
             tensors |= flatten_optimiser(optimiser)
-        schedule = {name: schedule.to_json() for name, schedule in self.schedules.items()}
-        state = {"stage": stage, "step": step, "schedule": schedule, "spent": self.seconds_spent()}
-        self.run.save("last", tensors, state)
-
-
-def _optimiser(stage: Stage) -> torch.optim.Optimizer:
-    """Return the optimiser of a stage; every group knows the highest learning rate it is led up to."""
-    groups = []
-    for parameters, usual in stage.groups():
-        calm = CALM * usual if stage.calmed else usual
-        for hurried, highest in ((False, calm), (True, HURRY * usual)):
-            if chosen := [p for p in parameters if (p in stage.hurried) is hurried]:
-                groups.append({"params": chosen, "lr": highest, "highest": highest})
-    return torch.optim.AdamW(groups, weight_decay=stage.weight_decay, foreach=True)
+        self.run.save("last", tensors, {"stage": stage, "step": step, "course": self.course.to_json()})

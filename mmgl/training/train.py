@@ -25,6 +25,7 @@ from mmgl.study.checks import Severity
 from mmgl.study.trained import free_file, free_name
 from mmgl.training.again import Start, begin_with, start_from
 from mmgl.training.budget import Budget
+from mmgl.training.course import Course
 from mmgl.training.ending import Trained, has_verdict, is_complete, keep, tell_report, tell_verdict
 from mmgl.training.loop import Trainer
 from mmgl.training.memory import within_memory
@@ -201,11 +202,11 @@ def _run(study: Study, run: Run, device: torch.device, stop: Callable[[], bool])
         raise MMGLError("run.stopped_early", name=name)
     if run.has("best"):
         trainer.method.network.load_state_dict(run.load("best")[0])
-    method = trainer.method
-    trained = Trained(method.network, trainer.plan, trainer.device, trainer.checker.rows, method.refines)
+    method, rows, early = trainer.method, trainer.checker.rows, trainer.course.early
+    trained = Trained(method.network, trainer.plan, trainer.device, rows, method.refines, early)
     file = _model_file(study, name) if finished else free_file(study.folder, f"{name}-stopped")
     keep(study, run, trained, checks if finished else (), file)
-    tell_verdict(study, run, trained, prepared, file, stopped=None if finished else trainer.seconds_spent())
+    tell_verdict(study, run, trained, prepared, file, stopped=None if finished else trainer.course.spent())
     tell_report(study, run, file)
     if not finished:
         raise MMGLError("run.stopped", name=name, model=file)
@@ -218,10 +219,10 @@ def _finish(study: Study, run: Run, device: torch.device, stop: Callable[[], boo
     file = _model_file(study, run.folder.name)
     if not has_verdict(run.folder, file):
         config, predictor = run.read_config(), Predictor(file, device.type)
-        plan = predictor.card.plan
-        prepared, _ = prepare_all(study, plan, config.get("voxels", 0.0), run, stop)
+        prepared, _ = prepare_all(study, predictor.card.plan, config.get("voxels", 0.0), run, stop)
         rows = run.load("best")[1]["rows"] if run.has("best") else []
-        trained = Trained(predictor.network, plan, device, rows)
+        early = Course.from_json(run.load("last")[1]["course"]).early
+        trained = Trained(predictor.network, predictor.card.plan, device, rows, early=early)
         tell_verdict(study, run, trained, prepared, file)
     tell_report(study, run, file)
     return file
@@ -240,8 +241,7 @@ def _cases(study: Study) -> dict[str, list[str]]:
     """Return the names of the cases by what they are for; they stay in the study, and are not in the model."""
     labelled = [case.name for case in study.labelled]
     unlabelled = [case.name for case in study.unlabelled]
-    checks = [case.name for case in study.checks]
-    return {"train": labelled + unlabelled, "check": checks, "labelled": labelled}
+    return {"train": labelled + unlabelled, "check": [case.name for case in study.checks], "labelled": labelled}
 
 
 def _versions() -> dict[str, str]:

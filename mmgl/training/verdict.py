@@ -55,6 +55,11 @@ def of_stopped(findings: Sequence[Finding], seconds: float) -> list[Finding]:
     return [Finding("verdict.stopped", {"minutes": max(1, round(seconds / 60))}), *told]
 
 
+def of_early(seconds: float) -> Finding:
+    """Return the finding of a training that ended after so many seconds by itself, because nothing rose any more."""
+    return Finding("verdict.idle", {"minutes": max(1, round(seconds / 60))})
+
+
 def _painted(case: PreparedCase) -> set[int]:
     """Return the numbers of the structures that are painted in a case."""
     return set() if case.labelmap is None else {int(value) for value in np.unique(case.labelmap)}

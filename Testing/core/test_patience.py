@@ -1,0 +1,161 @@
+"""A training that learns nothing any more ends by itself and says so; the test sets the clock, and what is found."""
+
+import json
+from dataclasses import replace
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+import torch
+from phantoms import ball_study
+
+from mmgl.data.plan import make_plan
+from mmgl.messages import MMGLError
+from mmgl.model import read_model
+from mmgl.training.budget import Budget
+from mmgl.training.loop import Trainer
+from mmgl.training.patience import GAIN, PATIENCE, TAIL, Patience
+from mmgl.training.schedule import rate
+from mmgl.training.train import resume, train
+
+MINUTES = 10
+STEP = 4.0
+"""Seconds of a step; those of the first stage of ``mmgl+``, the others take twice as long."""
+
+
+@pytest.fixture(scope="module")
+def study(tmp_path_factory):
+    return ball_study(tmp_path_factory.mktemp("patience"))
+
+
+@pytest.fixture
+def world(monkeypatch):
+    """Make steps and checks take as long, and checks find as much, as the test says; return what can be set."""
+    world = SimpleNamespace(time=0.0, dice=lambda share: [0.8, 0.8], rates=[])
+    clock = SimpleNamespace(monotonic=lambda: world.time, time=lambda: world.time)
+    for module in ("course", "loop", "clock", "check", "budget"):
+        monkeypatch.setattr(f"mmgl.training.{module}.time", clock)
+    for module in ("pace", "rehearsal"):
+        monkeypatch.setattr(f"mmgl.training.{module}.now", clock.monotonic)
+
+    small = {"width": 4, "levels": 3, "batch": 2, "planes": ("axial",)}
+    monkeypatch.setattr("mmgl.training.preparing.make_plan", lambda *a, **k: replace(make_plan(*a, **k), **small))
+
+    def step(self, stage, optimiser, progress):
+        world.time += STEP * (2 if stage.name.startswith("semi") else 1)
+        world.rates.append(rate(progress))
+        weight = next(self.method.network.parameters())
+        with torch.no_grad():
+            weight += rate(progress) * torch.rand(1, generator=self.slices.generator)
+        return {"loss": weight.sum()}
+
+    monkeypatch.setattr(Trainer, "_step", step)
+    monkeypatch.setattr("mmgl.training.check.means", lambda rows: world.dice(world.share()))
+    return world
+
+
+def trained(world, study, name, budget=None, **options):
+    """Return the events of a training, how much of its time it took, and its model."""
+    events, begun = [], []
+
+    def heard(event):
+        events.append(event)
+        if event["event"] == "stage" and not begun:
+            begun.append(world.time)
+
+    world.share = lambda: (world.time - begun[0]) / (60 * MINUTES) if begun else 0.0
+    budget = budget or Budget(minutes=MINUTES)
+    model = train(study, budget=budget, device="cpu", name=name, on_event=heard, **options)
+    return events, world.share(), model
+
+
+def stages(events):
+    return [event["stage"] for event in events if event["event"] == "stage"]
+
+
+def idle(events):
+    return [event["stage"] for event in events if event["event"] == "idle"]
+
+
+def findings(study, name):
+    verdict = json.loads((study.folder / "runs" / name / "verdict.json").read_text(encoding="utf-8"))
+    return {finding["key"]: finding["parameters"] for finding in verdict["findings"]}
+
+
+def test_it_ends_by_itself_and_says_so(world, study):
+    world.dice = lambda share: [min(0.9, 4 * share), 0.8]  # rises until less than a quarter of the time is over
+    events, share, _ = trained(world, study, "flat", method="supervised")
+    assert idle(events) == ["segmentation"]
+    assert 0.25 + PATIENCE < share < 0.25 + PATIENCE + 1 / 8 + TAIL + 0.02
+    assert findings(study, "flat")["verdict.idle"] == {"minutes": round(share * MINUTES)}
+    assert world.rates[-1] < 0.05  # the learning rate was led to zero all the same
+    after = [e for e in events[events.index(next(e for e in events if e["event"] == "idle")) :] if e["event"] == "step"]
+    assert after
+    assert all(event["seconds_left"] <= TAIL * 60 * MINUTES + 1 for event in after)
+
+
+@pytest.mark.parametrize(
+    ("name", "dice"),
+    [
+        ("rising", lambda share: [0.5 + 0.4 * share, 0.8]),
+        ("late", lambda share: [0.8, 0.0 if share < 0.8 else 0.5]),  # what is not found yet may still come
+        ("unknown", lambda share: [float("nan"), float("nan")]),
+    ],
+)
+def test_it_takes_its_time_while_something_rises_or_is_still_to_come(world, study, name, dice):
+    world.dice = dice
+    events, share, _ = trained(world, study, name, method="supervised")
+    assert not idle(events)
+    assert share > 0.95
+    assert "verdict.idle" not in findings(study, name)
+
+
+def test_steps_that_were_asked_for_are_made(world, study):
+    events, _, _ = trained(world, study, "steps", Budget(steps=40), method="supervised")
+    assert [event["step"] for event in events if event["event"] == "step"][-1] == 40
+    assert not idle(events)
+
+
+def test_each_round_of_the_usual_method_has_its_chance_but_none_is_made_once_more_for_nothing(world, study):
+    events, share, _ = trained(world, study, "twice", method="mmgl+")
+    assert stages(events) == idle(events) == ["segmentation", "semi-supervised"]
+    assert 0.5 < share < 0.75
+    assert findings(study, "twice")["verdict.idle"]["minutes"] == round(share * MINUTES)
+    world.dice = lambda share: [0.8 + 0.1 * (share > 0.4), 0.8]
+    events, share, _ = trained(world, study, "thrice", method="mmgl+")
+    assert stages(events) == ["segmentation", "semi-supervised", "semi-supervised-again"]
+    assert idle(events)[0] == "segmentation"
+
+
+def test_going_on_at_the_end_of_a_training_that_ends_by_itself(world, study):
+    _, share, whole = trained(world, study, "whole", method="mmgl+", seed=3)
+    world.rates.clear()
+
+    def stop():  # in the midst of the time in which the learning rate is led to zero
+        return len(world.rates) > 20 and world.rates[-1] < 0.8 * world.rates[-2]
+
+    with pytest.raises(MMGLError) as caught:
+        train(study, method="mmgl+", budget=Budget(minutes=MINUTES), device="cpu", name="halved", seed=3, stop=stop)
+    assert caught.value.key == "run.stopped"
+    events = []
+    gone_on = resume(study, "halved", device="cpu", on_event=events.append)
+    assert stages(events) == ["segmentation", "semi-supervised"]
+    assert idle(events) == ["semi-supervised"]
+    first, second = read_model(whole)[1], read_model(gone_on)[1]
+    assert all(np.array_equal(first[k], second[k]) for k in first)
+    assert abs(findings(study, "halved")["verdict.idle"]["minutes"] - share * MINUTES) < 1
+
+
+def test_what_is_no_rise():
+    patience = Patience()
+    patience.begin(0.0)
+    for spent, scores in ((10.0, [0.5, 0.6]), (20.0, [0.5 + GAIN / 2, 0.5]), (30.0, [0.4, float("nan")])):
+        patience.see(scores, spent)
+    assert patience.idle([0.4, float("nan")], 30.0) == 20.0
+    again = Patience.from_json(json.loads(json.dumps(patience.to_json())))
+    assert again.to_json() == patience.to_json()
+    again.see([0.4, 0.7], 40.0)
+    assert again.idle([0.4, 0.7], 45.0) == 5.0
+    again.begin(50.0)
+    assert again.idle([0.4, 0.7], 55.0) == 5.0  # a stage has a chance of its own
+    assert not again.fruitless
