@@ -39,7 +39,7 @@ class ModelsSection:
         self.study, self.models, self._stamp = None, [], None
         self.notice = Notice(self.ui, lambda: names_of(self.study))
         self.scores = ScoreTable(self.ui.scoreTable)
-        self.ui.modelTree.setHeaderLabels([_("Model"), _("Made"), _("Learned from"), ""])
+        self.ui.modelTree.setHeaderLabels([_("Model"), _("Made"), _("Learned from"), _("Use")])
         self.ui.modelTree.connect("currentItemChanged(QTreeWidgetItem*,QTreeWidgetItem*)", self.onModel)
         self.ui.useButton.connect("clicked()", self.onUse)
         self.ui.reportButton.connect("clicked()", self.onReport)

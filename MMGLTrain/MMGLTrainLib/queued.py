@@ -49,7 +49,7 @@ def _words(turn):
     folder, output = Path(turn.arguments[2]), turn.arguments[turn.arguments.index("--output") + 1]
     look = turn.look()
     if look.state == "waiting":
-        return _("Then {folder} is segmented.").format(folder=folder.name)
+        return _("Then the folder {folder} is segmented.").format(folder=folder.name)
     if look.works:
         facts = {"folder": folder.name, "done": look.status.get("done", 0), "of": look.status.get("of", "…")}
         return _("Segmenting {folder}: {done} of {of}").format(**facts)
