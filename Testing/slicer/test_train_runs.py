@@ -263,9 +263,10 @@ class RealTest(TrainTest):
         self.assertGreater(float(slicer.app.settings().value("MMGL/SecondsPerScan")), 0)
         self.assertEqual(len(self.logic.models(self.study)[0].rows()), 2)
         self.until(lambda: "is segmented: 1 done, 1 left out" in self.ui.thenLabel.text, "the folder")
-        self.assertIn("\nBerta.nrrd: ", self.ui.thenLabel.text)
+        self.assertIn("<br>Berta.nrrd", self.ui.thenLabel.text)
+        self.assertNotIn(str(ward), self.ui.thenLabel.text)
         results = self.folder / "ward ü model-1"
-        self.assertIn(str(results), self.ui.thenLabel.text)
+        self.assertIn(f'<a href="{results.as_uri()}">{results.name}</a>', self.ui.thenLabel.text)
         self.assertIn("Anna", (results / "results.csv").read_text(encoding="utf-8"))
         found = read_segmentation(results / "Anna.seg.nrrd")
         self.assertEqual([s.name for s in found.segments], [s.name for s in self.study.structures])
