@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import slicer
@@ -63,20 +63,41 @@ class CaseNodes:
     def tag(self, structures: Sequence[Structure]) -> None:
         """Mark the segments that were just made for structures, so that they are known under another name too."""
         for structure in structures:
-            self.segmentation.GetSegmentation().GetSegment(f"Segment_{structure.id}").SetTag(
-                STRUCTURE, str(structure.id)
-            )
+            _tag(self.segmentation.GetSegmentation().GetSegment(f"Segment_{structure.id}"), structure)
 
     def renamed(self, structures: Sequence[Structure]) -> dict[str, Structure]:
         """Return structures by the new names of their segments, where these are no names of the study."""
         by_number = {str(structure.id): structure for structure in structures}
         found: dict[str, list[str]] = {}
         for segment in _segments(self.segmentation):
-            number = vtk.reference("")
-            if segment.GetTag(STRUCTURE, number) and str(number) in by_number:
-                found.setdefault(str(number), []).append(segment.GetName())
+            if (number := _tagged(segment)) in by_number:
+                found.setdefault(number, []).append(segment.GetName())
         alone = {by_number[number]: names[0] for number, names in found.items() if len(names) == 1}
         return {name: s for s, name in alone.items() if name.strip() and not named(name, structures)}
+
+    def follow(self, before: Sequence[Structure], after: Sequence[Structure]) -> None:
+        """Show the names and colours that structures have now; a segment that somebody renamed keeps its own."""
+        names = {str(structure.id): structure.name for structure in before}
+        changed = {str(structure.id): structure for structure in after if structure not in before}
+        for segment in _segments(self.segmentation):
+            structure = changed.get(number := _tagged(segment))
+            if structure is not None and segment.GetName() == names.get(number):
+                _show_as(segment, structure)
+
+    def understood(self, meanings: Mapping[str, int], structures: Sequence[Structure]) -> None:
+        """Show what was painted under other names as the structures it was taken for, unless these are painted too."""
+        by_number = {structure.id: structure for structure in structures}
+        segmentation, segments = self.segmentation.GetSegmentation(), _segments(self.segmentation)
+        for segment in segments:
+            structure = by_number.get(meanings.get(segment.GetName(), 0))
+            if structure is None:
+                continue
+            same = [other for other in segments if other is not segment and other.GetName() == structure.name]
+            if not any(meanings.get(other.GetName()) for other in same):
+                for other in same:  # in which nothing is painted
+                    segmentation.RemoveSegment(other)
+                _tag(segment, structure)
+                _show_as(segment, structure)
 
     def accept(self) -> None:
         """Take a draft for one's own work."""
@@ -103,28 +124,34 @@ def show_alone(shown: CaseNodes) -> None:
     slicer.app.applicationLogic().PropagateVolumeSelection()
 
 
-def change_segments(study: Study, before: Structure, after: Structure) -> None:
-    """Let all that is shown of a study show another name and colour of a structure, where it still has its name."""
-    for node in slicer.util.getNodesByClass("vtkMRMLSegmentationNode"):
-        if node.GetAttribute(STUDY) == str(study.folder):
-            _change_segment(node, before, after)
-
-
-def _change_segment(node: Any, before: Structure, after: Structure) -> None:
-    segment = node.GetSegmentation().GetSegment(f"Segment_{before.id}")
-    if segment is not None and segment.GetName() == before.name:
-        segment.SetName(after.name)
-        segment.SetColor(*(part / 255 for part in after.colour))
+def all_in_scene(study: Study) -> list[CaseNodes]:
+    """Return the nodes of all cases of a study that are shown already, with what was painted."""
+    found: dict[str, dict[str, Any]] = {}
+    for kind in ("vtkMRMLScalarVolumeNode", "vtkMRMLSegmentationNode"):
+        for node in slicer.util.getNodesByClass(kind):
+            if node.GetAttribute(STUDY) == str(study.folder):
+                found.setdefault(node.GetAttribute(CASE), {})[kind] = node
+    return [CaseNodes(name, *nodes.values()) for name, nodes in found.items() if len(nodes) == 2]
 
 
 def in_scene(study: Study, case: Case) -> CaseNodes | None:
-    """Return the nodes that show a case already, with what was painted, or None."""
-    found: dict[str, Any] = {}
-    for kind in ("vtkMRMLScalarVolumeNode", "vtkMRMLSegmentationNode"):
-        for node in slicer.util.getNodesByClass(kind):
-            if node.GetAttribute(CASE) == case.name and node.GetAttribute(STUDY) == str(study.folder):
-                found[kind] = node
-    return CaseNodes(case.name, *found.values()) if len(found) == 2 else None
+    """Return the nodes that show a case already, or None."""
+    return next((shown for shown in all_in_scene(study) if shown.name == case.name), None)
+
+
+def _tag(segment: Any, structure: Structure) -> None:
+    segment.SetTag(STRUCTURE, str(structure.id))
+
+
+def _tagged(segment: Any) -> str:
+    """Return the number of the structure that a segment was made for, or an empty string."""
+    number = vtk.reference("")
+    return str(number) if segment.GetTag(STRUCTURE, number) else ""
+
+
+def _show_as(segment: Any, structure: Structure) -> None:
+    segment.SetName(structure.name)
+    segment.SetColor(*(part / 255 for part in structure.colour))
 
 
 def _segments(node: Any) -> list[Any]:

@@ -8,6 +8,7 @@ from collections.abc import Callable, Generator, Sequence
 from pathlib import Path
 from typing import Any
 
+from mmgl.files import read_json
 from mmgl.jobs import Job
 from mmgl.messages import CATALOGUE
 from MMGLLib import cache
@@ -27,7 +28,7 @@ OPTIONS = {
 
 class SegmentingFolder(Run):
     """Follows the segmenting of a folder. The event ``done`` has ``output``, ``done`` (scans) and ``skipped``
-    (pairs of a scan and the reason in words).
+    (pairs of a scan and a line that names it and says why).
 
     Args:
         job: the folder of the job.
@@ -37,7 +38,8 @@ class SegmentingFolder(Run):
     def __init__(self, job: Path, on_event: Callable[[Event], None] | None = None) -> None:
         super().__init__(on_event)
         self.job, self.volume = Job(job), None
-        self.output = Path(_argument(self.job.folder, "--output"))
+        arguments = [str(a) for a in read_json(self.job.folder / "job.json")["arguments"]]
+        self.scans, self.output = Path(arguments[2]), Path(arguments[arguments.index("--output") + 1])
         self.skipped: list[tuple[str, str]] = []
         self._waits = False
 
@@ -114,7 +116,8 @@ class SegmentingFolder(Run):
                 if event["event"] == "segmented":
                     done = int(event["done"])
                     if "words" in event:
-                        self.skipped.append((str(event["scan"]), str(event["words"])))
+                        scan = str(event["scan"])
+                        self.skipped.append((scan, left_out(self.scans, scan, str(event["words"]))))
                     share = done / max(1, int(event["of"]))
                     self.tell({"event": "progress", "share": share, "done": done, "of": event["of"]})
             self._waits = look.works
@@ -127,16 +130,15 @@ class SegmentingFolder(Run):
         return {"event": "done", "output": str(self.output), "done": done, "skipped": self.skipped}
 
 
+def left_out(folder: str | Path, scan: str, words: str) -> str:
+    """Return in one line which scan of a folder was left out, and why, with its name instead of its path."""
+    name = Path(scan).name
+    said = words.replace(str(Path(folder, scan)), name)
+    return said if name in said else f"{name}: {said}"
+
+
 def _ended(look: Any, log: str) -> MMGLError:
     """Return why a job ended that did not finish."""
     if look.key in CATALOGUE:
         return MMGLError(look.key, **look.parameters)
     return MMGLError("slicer.stopped" if look.state == "stopped" else "slicer.died")
-
-
-def _argument(folder: Path, name: str) -> str:
-    """Return what was given for an option of a job."""
-    from mmgl.files import read_json
-
-    arguments = [str(a) for a in read_json(folder / "job.json")["arguments"]]
-    return arguments[arguments.index(name) + 1]

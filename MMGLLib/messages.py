@@ -97,7 +97,7 @@ WORDS: dict[str, str] = {
         "{count} scans are not where they were ({folder}). Find the folder they are in now; one pick repairs all."
     ),
     "slicer.skipped": (
-        "{count} {count:file|files} could not be used and {count:was|were} left out. The first one: {words}"
+        "{count} {count:file|files} could not be used and {count:was|were} left out{count:|, first of all}: {words}"
     ),
     "slicer.none_held_out": (
         "No labelled patient is held out, so how good the model is will not be known. Choose some to check with."

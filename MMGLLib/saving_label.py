@@ -19,11 +19,14 @@ from MMGLLib.nodes import Painted
 from MMGLLib.painted import copying
 from MMGLLib.runs import Event
 
+Written = tuple[list[tuple[str, int]], list[str]]
+
 
 class SavingLabel(RunWithAside):
     """Writes what is painted in a case as a file, in one step. Where segments overlap, the upper one in the list wins.
 
-    The event ``done`` has ``words``, what is painted in words, and ``changed``, when it was painted last.
+    The event ``done`` has ``slices``, pairs of the name of a segment and in how many slices it is painted, ``told``,
+    which segments overlap, in words, and ``changed``, when it was painted last.
 
     Args:
         shown: the case.
@@ -49,26 +52,27 @@ class SavingLabel(RunWithAside):
         grid = nodes.grid_of(self.shown.volume)
         painted, moment = yield from copying(self.shown.segmentation)
         renamed = set(self.shown.renamed(self._structures))
-        words = yield from self.aside(lambda: self._written(painted, grid, renamed))
-        return {"event": "done", "words": words, "changed": moment}
+        slices, told = yield from self.aside(lambda: self._written(painted, grid, renamed))
+        return {"event": "done", "slices": slices, "told": told, "changed": moment}
 
-    def _written(self, painted: Painted, grid: Grid, renamed: set[str]) -> str:
+    def _written(self, painted: Painted, grid: Grid, renamed: set[str]) -> Written:
         if self._after is not None:
             self._after.wait_aside()
             self._after = None
         return _write(painted, grid, self.path, self.shown.name, renamed)
 
 
-def _write(painted: Painted, grid: Grid, path: Path, case: str, renamed: set[str]) -> str:
-    """Write what is painted on the grid of its scan, and return it in words, and what overlaps."""
+def _write(painted: Painted, grid: Grid, path: Path, case: str, renamed: set[str]) -> Written:
+    """Write what is painted on the grid of its scan, and return how much that is, and what overlaps."""
     label = painted.on(grid)
-    structures, numbers, words = [], [], []
+    structures, numbers = [], []
+    slices: list[tuple[str, int]] = []
     told: list[str] = []
     for segment in label.segments:
-        slices = int(label.voxels(segment).any(axis=(1, 2)).sum())
-        words.append(f"{segment.name} {slices} slices" if slices else f"{segment.name} not labelled")
-        numbers.append(len(structures) + 1 if slices else 0)
-        if slices:  # what is empty says nothing, and must not be asked about
+        count = int(label.voxels(segment).any(axis=(1, 2)).sum())
+        slices.append((segment.name, count))
+        numbers.append(len(structures) + 1 if count else 0)
+        if count:  # what is empty says nothing, and must not be asked about
             name = segment.name or f"Segment {numbers[-1]}"
             colour = segment.colour or PALETTE[numbers[-1] % len(PALETTE)]
             code = "" if segment.name in renamed else segment.terminology
@@ -79,4 +83,4 @@ def _write(painted: Painted, grid: Grid, path: Path, case: str, renamed: set[str
     for upper, lower, voxels in overlaps(label, range(1, len(names) + 1)):
         shared = {"first": names[upper - 1], "second": names[lower - 1], "case": case, "voxels": voxels}
         told.append(Finding("check.overlap", shared).words)
-    return "\n".join([", ".join(words), *told])
+    return slices, told

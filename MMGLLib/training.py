@@ -18,6 +18,7 @@ from mmgl.methods import USUAL
 from mmgl.study import Study
 from mmgl.study.trained import MODELS, RUNS, free_name
 from MMGLLib.endings import in_our_words, lost
+from MMGLLib.folders import left_out
 from MMGLLib.messages import MMGLError
 from MMGLLib.story import Story
 from MMGLLib.study_models import models
@@ -185,10 +186,11 @@ def then_segment(training: Training, folder: Path, output: Path) -> Turn:
     return queue.add(record, arguments, python=python)
 
 
-def segmented(turn: Turn) -> tuple[int, list[tuple[str, str]]]:
-    """Return how many scans of a queued folder were segmented, and which were left out, and why."""
+def segmented(turn: Turn) -> tuple[int, list[str]]:
+    """Return how many scans of a queued folder were segmented, and in a line each which were left out, and why."""
     events = [event for event in Follower(turn.folder / EVENTS).read() if event["event"] == "segmented"]
-    skipped = [(Path(str(event["scan"])).name, str(event["words"])) for event in events if "words" in event]
+    folder = turn.arguments[2]
+    skipped = [left_out(folder, str(e["scan"]), str(e["words"])) for e in events if "words" in e]
     return len(events) - len(skipped), skipped
 
 

@@ -59,8 +59,10 @@ class Folder:
         elif event["event"] == "cancelled":
             message.say(str(event["error"]))
         elif event["event"] == "done":
-            lines = [_("{done} scans are segmented.").format(done=event["done"] - len(event["skipped"]))]
-            if event["skipped"]:
-                lines.append(_("{count} were skipped:").format(count=len(event["skipped"])))
-                lines += [f"{scan}: {words}" for scan, words in event["skipped"][:LISTED]]
-            message.say("\n".join(lines), (_("Open the results"), lambda: open_folder(event["output"])))
+            skipped = event["skipped"]
+            words = _("{done} segmented, {skipped} left out.")
+            said = words.format(done=event["done"] - len(skipped), skipped=len(skipped))
+            message.say(
+                "\n".join([said, *(why for _scan, why in skipped[:LISTED])]),
+                (_("Open the results"), lambda: open_folder(event["output"])),
+            )

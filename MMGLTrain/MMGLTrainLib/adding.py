@@ -1,7 +1,7 @@
 """Folders that are added to a study, one after the other: what one asks is answered before the next is looked at."""
 
 from MMGLLib.errand import FOLDER
-from MMGLTrainLib.told import in_our_words
+from MMGLTrainLib.told import in_our_words, together
 
 
 class Adding:
@@ -13,16 +13,18 @@ class Adding:
 
     Attributes:
         asked: what must be answered before the scans of the first folder can be added.
+        failed: what went wrong since the row was empty.
     """
 
     def __init__(self, desk, onHeard):
         self._desk, self._onHeard = desk, onHeard
-        self._row, self._answers, self.asked = [], {}, []
+        self._row, self._answers, self.asked, self.failed = [], {}, [], []
 
     def add(self, folder):
         """Have the scans of a folder added, with their labels, after those of the folders that wait."""
         self._row.append(str(folder))
         if len(self._row) == 1:
+            self.failed = []
             self._begin()
 
     def answer(self, finding, value):
@@ -31,6 +33,11 @@ class Adding:
         self.asked.remove(finding)
         if not self.asked:
             self._begin()
+
+    def fail(self, error):
+        """Show what went wrong after what went wrong just before, so that nothing of it goes unread."""
+        self.failed.append(error)
+        self._desk.onFail(together(self.failed))
 
     def _begin(self):
         self._desk.errands.ask(

@@ -1,5 +1,6 @@
 """What a beginner never opens: the method, where to compute, and in which slices. The rest is bound to its widget."""
 
+import qt
 from slicer.i18n import tr as _
 
 from mmgl.methods import METHODS, USUAL
@@ -19,6 +20,7 @@ class Advanced:
             text = text[:1].upper() + text[1:]
             shown = _("As usual: {text}").format(text=text) if name == USUAL else text
             ui.methodSelector.addItem(shown, name)
+            ui.methodSelector.setItemData(ui.methodSelector.count - 1, shown, qt.Qt.ToolTipRole)
         devices = {"auto": _("Automatic"), "cpu": _("Processor"), "cuda": _("NVIDIA graphics card")}
         for value, text in devices.items():
             ui.deviceSelector.addItem(text, value)

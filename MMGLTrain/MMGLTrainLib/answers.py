@@ -62,9 +62,13 @@ class Question:
         line.toolTip = _("What it is called in this study; you can change it here.")
         button.setProperty("answer", value)
         button.connect("clicked()", lambda: self.answer(line.text.strip() or value))
-        for widget in (line, button):
-            self._frame.layout().addWidget(widget)
-        self._buttons += [button, line]
+        row = qt.QWidget()
+        beside = qt.QHBoxLayout(row)
+        beside.setContentsMargins(0, 0, 0, 0)
+        beside.addWidget(line)
+        beside.addWidget(button)
+        self._frame.layout().addWidget(row)
+        self._buttons += [button, line, row]
 
     def answer(self, value):
         """Give an answer, as its button does."""

@@ -21,7 +21,7 @@ class CaseTable:
         table.setColumnCount(len(columns()))
         table.setHeaderLabels(columns())
         table.sortByColumn(0, qt.Qt.AscendingOrder)
-        for column, width in enumerate((126, 92, 74, 170, 110, 44, 92, 110)):
+        for column, width in enumerate((110, 106, 76, 170, 110, 44, 92, 110)):
             table.setColumnWidth(column, width)
         self._timer = qt.QTimer()
         self._timer.setInterval(0)

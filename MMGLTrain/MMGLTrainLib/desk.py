@@ -25,12 +25,13 @@ class Desk:
         missing: the first file that is not there, by the names of the cases that miss one.
         begun: the names of the cases of which something is painted that is not done.
         onChanged: called when something here is new.
+        onStructures: called with the structures as they were, when one of them has another name or colour.
         onFail: called with an ``MMGLError`` that is to be shown.
     """
 
     def __init__(self, logic):
         self._logic, self.errands = logic, Errands()
-        self.onChanged = self.onFail = lambda *_: None
+        self.onChanged = self.onFail = self.onStructures = lambda *_: None
         self.forget()
 
     def forget(self):
@@ -61,14 +62,7 @@ class Desk:
 
     def change(self, how):
         """Change the study and say so; what goes wrong is shown, and then the answer is False."""
-        try:
-            self.opened.change(how)
-        except MMGLError as error:
-            self.onFail(error)
-            return False
-        self.survey()
-        self.onChanged()
-        return True
+        return self._changed(lambda: self.opened.change(how) or True)
 
     def survey(self):
         """Have all cases looked at."""
@@ -83,12 +77,7 @@ class Desk:
         if self.opened is None:
             return
         self.opened.beat()
-        try:
-            if self.opened.refresh():
-                self.survey()
-                self.onChanged()
-        except MMGLError as error:
-            self.onFail(error)
+        self._changed(self.opened.refresh)
 
     def add_folder(self, folder):
         """Have the scans of a folder added, with their labels."""
@@ -117,6 +106,21 @@ class Desk:
         folder = str(self.study.folder)
         self.errands.ask("series", self._heard, study=folder, case=source.name, into=FOLDER + "/found", **image)
         return None
+
+    def _changed(self, how):
+        """Do what returns whether it changed the study; where it did, show what is new, and return whether it did."""
+        before = self.study.structures
+        try:
+            if not how():
+                return False
+        except MMGLError as error:
+            self.onFail(error)
+            return False
+        if self.study.structures != before:
+            self.onStructures(before)
+        self.survey()
+        self.onChanged()
+        return True
 
     def _join(self, source, event):
         """Let a volume join the study that is a file now."""
@@ -198,7 +202,8 @@ class Desk:
         elif kind == "found":
             self._take(event)
         elif kind == "failed":
-            self.onFail(self.told(event))
+            fail = self.adding.fail if self.errands.busy in ("add", "series") else self.onFail
+            fail(self.told(event))
         self.onChanged()
 
     def _take(self, event):
@@ -210,7 +215,7 @@ class Desk:
             if first and not self.study.checks:
                 self.opened.change(lambda study: study.split_checks())
             if event["skipped"]:
-                self.onFail(MMGLError("slicer.skipped", count=len(event["skipped"]), words=event["skipped"][0]))
+                raise MMGLError("slicer.skipped", count=len(event["skipped"]), words=event["skipped"][0])
         except MMGLError as error:
-            self.onFail(error)
+            self.adding.fail(error)
         self.survey()

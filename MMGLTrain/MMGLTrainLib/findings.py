@@ -12,6 +12,10 @@ LEAVE_OUT = ("check.spacing", "check.intensity", "check.modality", "check.field_
 """Findings that are put right by leaving the case out."""
 
 
+LISTED = 6
+"""Findings that are seen without scrolling."""
+
+
 class Findings:
     """The list of findings under the table.
 
@@ -47,6 +51,7 @@ class Findings:
         self._ui.findingList.setCurrentRow(0 if findings else -1)
         self._ui.findingList.blockSignals(False)
         self._ui.findingList.visible = len(findings) > 1
+        self._ui.findingList.setFixedHeight(min(len(findings), LISTED) * self._ui.findingList.sizeHintForRow(0) + 4)
         self.onChosen()
 
     def chosen(self):
@@ -113,7 +118,7 @@ def _fix(finding):
     if key == "slicer.files_gone":
         return _("Find folder…")
     if key in TAKE_OUT:
-        return _("Remove it")
+        return _("Remove {case}").format(case=finding["case"])
     if key.startswith("scan.") and finding["severity"] == "error":
         return ""  # the other button does it
     if key in LEAVE_OUT or key.startswith("scan."):

@@ -14,7 +14,7 @@ from MMGLLib.label_files import NEW, SUFFIX, UNFINISHED, label_file
 from MMGLLib.messages import MMGLError
 from MMGLLib.saving_label import SavingLabel
 from MMGLTrainLib.going import Going
-from MMGLTrainLib.told import CALL_IT, in_our_words, of_renamed
+from MMGLTrainLib.told import CALL_IT, in_our_words, of_renamed, painted
 
 EVERY = 60.0
 """Seconds between two times that what is not done is kept."""
@@ -33,6 +33,7 @@ class Keeping:
 
     def __init__(self, desk, onChanged):
         self._desk, self._onChanged = desk, onChanged
+        desk.onStructures = self.on_structures
         self._going, self._folder = Going(), None
         self.forget()
 
@@ -76,6 +77,11 @@ class Keeping:
         """Take note of a case as its files have it; one that was in the scene is known already, or was done."""
         if new or (shown.name not in self._kept and shown.state == "done"):
             self._kept[shown.name] = shown.changed
+
+    def on_structures(self, before):
+        """Let the cases in the scene show the names and colours that the structures have now."""
+        for shown in case_nodes.all_in_scene(self._desk.study):
+            self._rename(shown, lambda shown=shown: shown.follow(before, self._desk.study.structures))
 
     def is_kept(self, shown):
         """Return whether nothing was painted in a case since it was opened or saved."""
@@ -138,7 +144,8 @@ class Keeping:
             if shown.there and shown.changed == event["changed"]:  # or else somebody went on painting
                 shown.done()
                 self.opened(shown)
-            self.said = event["words"]
+            self._pending.update(slices=event["slices"], told=event["told"])
+            self.said = painted(event["slices"], event["told"])
             self._understand()
         self._onChanged()
 
@@ -163,11 +170,14 @@ class Keeping:
 
     def _call_it(self, structure, name):
         """Give a structure the name that its segment has, and return whether that was possible."""
-        changed = replace(structure, name=name)
-        if not self._desk.change(lambda study: study.change_structure(changed)):
-            return False
-        case_nodes.change_segments(self._desk.study, structure, changed)
-        return True
+        return self._desk.change(lambda study: study.change_structure(replace(structure, name=name)))
+
+    def _rename(self, shown, how):
+        """Do what only gives the segments of a case other names, which is nothing that must be kept."""
+        kept = self.is_kept(shown)
+        how()
+        if kept:
+            self._kept[shown.name] = shown.changed
 
     def _understand(self):
         pending = self._pending
@@ -201,11 +211,24 @@ class Keeping:
             pending["path"].replace(kept)
             self._desk.opened.set_label(pending["case"], kept, event["meanings"], event["structures"])
             label_files.forget_unfinished(self._desk.opened.folder, pending["case"])
+            self._show_understood(pending, event["meanings"])
         except MMGLError as error:
             self._desk.onFail(error)
         except OSError as error:
             self._desk.onFail(MMGLError("file.unwritable", path=kept, reason=error.strerror or str(error)))
         self._desk.survey()
+
+    def _show_understood(self, pending, meanings):
+        """Let a case that is in the scene have the names that the study has for what is painted in it."""
+        study = self._desk.study
+        if self.said and "slices" in pending:  # or else another case is open
+            called = {structure.id: structure.name for structure in study.structures}
+            slices = [(called.get(meanings.get(name), name), count) for name, count in pending["slices"]]
+            there = [name for name, count in slices if count]
+            self.said = painted([one for one in slices if one[1] or one[0] not in there], pending["told"])
+        shown = case_nodes.in_scene(study, study.case(pending["case"]))
+        if shown is not None and self.is_kept(shown):  # or else somebody went on painting
+            self._rename(shown, lambda: shown.understood(meanings, study.structures))
 
     def _put_back(self, pending):
         """Let a label that is no use as it is be shown as not done when its case is opened again."""

@@ -31,10 +31,11 @@ class LabelsSection:
         self.form, self.logic, self.desk = form, logic, logic.desk
         self.ui = slicer.util.childWidgetVariables(form)
         self.shown = self._editor = None
-        self._going, self.keeping = Going(), Keeping(self.desk, self.onKept)
+        self._state = ""
+        self._going, self.keeping = Going(), Keeping(self.desk, self._changed)
         self._question = Question(self.ui.questionLabel, self.ui.answerFrame, self.ui.sameBox, self.onAnswer)
         self.suggesting = Suggesting(self.ui, logic, self.open_case)
-        self.structures = Structures(self.ui, self.desk)
+        self.structures = Structures(self.ui, self.desk, self.onMeant)
         for widget in (self.ui.segmentEditor, self.ui.draftSelector):
             widget.setMRMLScene(slicer.mrmlScene)
         self.ui.nextButton.connect("clicked()", self.onNext)
@@ -69,8 +70,10 @@ class LabelsSection:
         return ""
 
     def poll(self):
-        """Keep what is painted now and then, so that it is there whatever becomes of Slicer."""
+        """Keep what is painted now and then, whatever becomes of Slicer, and say that it is begun."""
         self.keeping.poll(self.shown)
+        if self.open_now and self.shown.state != self._state:
+            self._show()
 
     def close(self):
         """Let go of the case; what is painted stays in the scene."""
@@ -132,15 +135,14 @@ class LabelsSection:
         self.ui.segmentEditor.setSegmentationNode(self.shown.segmentation)
         self.ui.segmentEditor.setSourceVolumeNode(self.shown.volume)
         self.keeping.said = ""
-        self._show()
-        self._tell()
+        self._changed()
 
     def onNext(self):
         """Open the next case without a label, after the one that is open."""
         name = self.next_name()
         if name:
             self.open_case(name)
-            self._tell()
+            self._changed()
 
     def next_name(self):
         """Return the case to label next: the first suggested one, else the next one in the list."""
@@ -163,15 +165,13 @@ class LabelsSection:
             self._going.start(TakingDraft(self.shown, source, self.desk.study.structures, self.onDrafted))
             source.SetDisplayVisibility(False)
             self.ui.draftSelector.setCurrentNode(None)
-        self._show()
-        self._tell()
+        self._changed()
 
     def onDrafted(self, event):
         """Show the draft, or say why there is none."""
         if event["event"] == "failed":
             self.desk.onFail(event["error"])
-        self._show()
-        self._tell()
+        self._changed()
 
     def onDone(self):
         """Save what is painted, and have it understood."""
@@ -181,8 +181,7 @@ class LabelsSection:
             self.desk.onFail(error)
             return
         self.keeping.done(self.shown)
-        self._show()
-        self._tell()
+        self._changed()
 
     def onAnswer(self, value, everywhere):
         """Take an answer: what a segment is, or how far a label reaches."""
@@ -192,20 +191,24 @@ class LabelsSection:
             self.structures.answer(value)
         else:
             self.desk.answer(self._asked(), value, everywhere)
-        self._show()
-        self._tell()
+        self._changed()
 
-    def onKept(self):
-        """Show what became of a label."""
-        self._show()
-        self._tell()
+    def onMeant(self, names):
+        """Show those cases anew whose labels mean something else now; what is painted and not done stays."""
+        for shown in case_nodes.all_in_scene(self.desk.study):
+            if shown.name in names and shown.state == "done" and self.keeping.is_kept(shown):
+                shown.remove()
+                if self.shown is not None and self.shown.name == shown.name:
+                    self.open_case(shown.name)
 
     def _asked(self):
         """Return the first open question of the checks about a label that was made here, or None."""
         name = self.shown.name if self.open_now else ""
         return next((f for f in self.desk.open_findings() if f["choices"] and f["case"] == name and name), None)
 
-    def _tell(self):
+    def _changed(self):
+        """Show what is new, here and elsewhere."""
+        self._show()
         if self.onChanged is not None:
             self.onChanged()
 
@@ -218,7 +221,7 @@ class LabelsSection:
             "draft": _("a draft, to be looked at"),
             "done": _("done"),
         }
-        state = self.shown.state if here else ""
+        state = self._state = self.shown.state if here else ""
         if here:
             self.ui.caseLabel.text = f"<b>{self.shown.name}</b>, {words[state]}"
         else:

@@ -39,7 +39,7 @@ class ModelsSection:
         self.study, self.models, self._stamp = None, [], None
         self.notice = Notice(self.ui, lambda: names_of(self.study))
         self.scores = ScoreTable(self.ui.scoreTable)
-        self.ui.modelTree.setHeaderLabels([_("Model"), _("Made"), _("Learned from"), ""])
+        self.ui.modelTree.setHeaderLabels([_("Model"), _("Use"), _("Made"), _("Learned from")])
         self.ui.modelTree.connect("currentItemChanged(QTreeWidgetItem*,QTreeWidgetItem*)", self.onModel)
         self.ui.useButton.connect("clicked()", self.onUse)
         self.ui.reportButton.connect("clicked()", self.onReport)
@@ -68,7 +68,7 @@ class ModelsSection:
         best = self.best
         if best is None or chosen_model.chosen() == str(best.file):
             return ""
-        if not best.usable:
+        if best.findings and not best.usable:
             return _("Look at {name}: it says what to do to make it better.").format(name=best.name)
         return _("Look at {name}, and use it if it is good.").format(name=best.name)
 
@@ -185,8 +185,8 @@ class ModelsSection:
             best = model is self.best and model.usable
             mark = _("in use") if str(model.file) == used else _("recommended") if best else ""
             counts = [model.card.cases.get(kind, 0) for kind in ("labelled", "unlabelled")]
-            learned = _("{labelled} labelled, {unlabelled} unlabelled").format(labelled=counts[0], unlabelled=counts[1])
-            tree.addTopLevelItem(qt.QTreeWidgetItem([model.name, model.card.created[:10], learned, mark]))
+            learned = _("{labelled} labelled, {unlabelled} not").format(labelled=counts[0], unlabelled=counts[1])
+            tree.addTopLevelItem(qt.QTreeWidgetItem([model.name, mark, model.card.created[:10], learned]))
         for column in range(4):
             tree.resizeColumnToContents(column)
         names = [model.name for model in self.models]

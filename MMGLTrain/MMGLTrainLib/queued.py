@@ -1,5 +1,6 @@
 """What is queued for after a training: a folder that its model segments."""
 
+import html
 import time
 from pathlib import Path
 
@@ -40,24 +41,28 @@ class Queued:
     def _look(self):
         self._looked = time.monotonic()
         self._turns = self._training.then() if self._training is not None else []
-        self.ui.thenLabel.text = "\n".join(_words(turn) for turn in self._turns)
+        self.ui.thenLabel.text = "<br>".join(_words(turn) for turn in self._turns)
         self.poll()
 
 
 def _words(turn):
-    """Return a line about one folder."""
-    folder, output = Path(turn.arguments[2]), turn.arguments[turn.arguments.index("--output") + 1]
-    look = turn.look()
+    """Return a line about one folder, as HTML."""
+    folder, output = Path(turn.arguments[2]), Path(turn.arguments[turn.arguments.index("--output") + 1])
+    look, facts, more = turn.look(), {"folder": folder.name}, ""
     if look.state == "waiting":
-        return _("Then {folder} is segmented.").format(folder=folder.name)
-    if look.works:
-        facts = {"folder": folder.name, "done": look.status.get("done", 0), "of": look.status.get("of", "…")}
-        return _("Segmenting {folder}: {done} of {of}").format(**facts)
-    if look.state == "finished":
+        words = _("Then the folder {folder} is segmented.")
+    elif look.works:
+        words = _("Segmenting {folder}: {done} of {of}")
+        facts.update(done=look.status.get("done", 0), of=look.status.get("of", "…"))
+    elif look.state == "finished":
         done, skipped = segmented(turn)
-        words = _("{folder} is segmented: {done} done, {skipped} left out. The results are in {output}")
-        said = words.format(folder=folder.name, done=done, skipped=len(skipped), output=output)
-        return "\n".join([said, *(_("{scan}: {words}").format(scan=scan, words=why) for scan, why in skipped[:MOST])])
-    if look.state == "stopped":
-        return _("{folder} was not segmented, as the training was stopped.").format(folder=folder.name)
-    return _("{folder} was not segmented: {words}").format(folder=folder.name, words=look.words)
+        words = _("The folder {folder} is segmented: {done} done, {skipped} left out. The results are in")
+        facts.update(done=done, skipped=len(skipped))
+        more = f' <a href="{output.as_uri()}">{html.escape(output.name)}</a>.'
+        more = "<br>".join([more, *map(html.escape, skipped[:MOST])])
+    elif look.state == "stopped":
+        words = _("{folder} was not segmented, as the training was stopped.")
+    else:
+        words = _("{folder} was not segmented: {words}")
+        facts.update(words=look.words)
+    return html.escape(words.format(**facts)) + more

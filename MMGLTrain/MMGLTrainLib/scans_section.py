@@ -133,6 +133,7 @@ class ScansSection:
         ticked = [row.checkState() == qt.Qt.Checked for row in rows]
         self._adding = [source for source, on in zip(self._sources, ticked, strict=True) if on]
         self.ui.addSlicerButton.checked = False
+        self.desk.adding.failed = []
         self._timer.start()
 
     def onTimeout(self):
@@ -156,7 +157,7 @@ class ScansSection:
                 if ended.error is not None:
                     raise ended.error
         except MMGLError as error:
-            self.desk.onFail(error)
+            self.desk.adding.fail(error)
         if not self._adding and self._joining is None:
             self.desk.survey()
             self.onChanged()

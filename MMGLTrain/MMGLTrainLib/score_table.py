@@ -68,7 +68,7 @@ class ScoreTable:
         for number, row in enumerate(rows):
             words, colour = verdicts.get(row.verdict, (_("Not known"), GREY))
             agreement, scans = _agreement(row), _scans(row)
-            tip = _("1.00 is perfect agreement with your labels, 0.00 is none (the Dice coefficient).")
+            tip = _("1.00 is perfect agreement with your labels, 0.00 is none (Dice). In brackets: too few scans.")
             for column, text in enumerate((row.structure, words, agreement, scans)):
                 cell = qt.QTableWidgetItem(text)
                 if column == 1:
@@ -91,6 +91,6 @@ def _agreement(row):
 def _scans(row):
     """Return how many scans speak for the number, and how many were learned from."""
     if row.cases is None:
-        return _("{labelled} learned").format(labelled=row.labelled) if row.labelled is not None else "–"
-    words = _("{cases} checked") if row.labelled is None else _("{cases} checked, {labelled} learned")
+        return _("learned from {labelled}").format(labelled=row.labelled) if row.labelled is not None else "–"
+    words = _("{cases} checked") if row.labelled is None else _("{cases} checked, learned from {labelled}")
     return words.format(cases=row.cases, labelled=row.labelled)

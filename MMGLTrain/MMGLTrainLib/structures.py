@@ -3,10 +3,10 @@
 from dataclasses import replace
 
 import qt
+from slicer.i18n import tr as _
 
 from mmgl.study import change_meaning, told_meanings
-from MMGLLib import case_nodes
-from MMGLTrainLib.told import of_meaning
+from MMGLTrainLib.told import of_meaning, taken_for
 
 SWATCH = 12
 """Pixels of the square that shows a colour."""
@@ -18,22 +18,27 @@ class Structures:
     Args:
         ui: the widgets of the section.
         desk: with the study.
+        onMeant: called with the names of the cases whose labels mean something else now.
     """
 
-    def __init__(self, ui, desk):
-        self._ui, self._desk, self._shown, self._again_about = ui, desk, None, []
+    def __init__(self, ui, desk, onMeant):
+        self._ui, self._desk, self._onMeant = ui, desk, onMeant
+        self._shown = self._told = self._again_about = None
+        self._names = qt.QMenu(ui.askAgainButton)
+        ui.askAgainButton.setMenu(self._names)
         ui.structureList.connect("itemChanged(QListWidgetItem*)", self.onRenamed)
         ui.colourButton.connect("clicked()", self.onColour)
-        ui.askAgainButton.connect("clicked()", self.onAskAgain)
         ui.structureList.connect("currentRowChanged(int)", self.onChosen)
         self.follow(None)
 
     def follow(self, study):
         """List the structures of a study, or of none."""
         structures, writable = (study.structures if study else ()), self._desk.writable
-        self._ui.askAgainButton.enabled = writable and bool(study) and bool(told_meanings(study))
+        told = told_meanings(study) if study else []
+        self._show_names(told, structures)
+        self._ui.askAgainButton.enabled = writable and bool(told)
         if study is None:
-            self._again_about = []
+            self._again_about = None
         if (structures, writable) == self._shown:
             return
         self._shown = (structures, writable)
@@ -60,16 +65,18 @@ class Structures:
     @property
     def question(self):
         """What a name means that is asked about again, or None."""
-        return of_meaning(self._again_about[0], self._desk.study.structures) if self._again_about else None
+        return of_meaning(self._again_about, self._desk.study.structures) if self._again_about else None
 
     def answer(self, value):
         """Change what a name means, in all labels."""
-        meaning = self._again_about.pop(0)
-        self._desk.change(lambda study: change_meaning(study, meaning, value))
+        meaning, self._again_about = self._again_about, None
+        before = {case.name: case.label for case in self._desk.study.cases}
+        if self._desk.change(lambda study: change_meaning(study, meaning, value)):
+            self._onMeant([case.name for case in self._desk.study.cases if case.label != before.get(case.name)])
 
-    def onAskAgain(self):
-        """Ask about all names again that somebody said the meaning of."""
-        self._again_about = told_meanings(self._desk.study)
+    def onAskAgain(self, meaning):
+        """Ask about a name again that somebody said the meaning of."""
+        self._again_about = meaning
         self._desk.onChanged()
 
     def onRenamed(self, item):
@@ -87,15 +94,23 @@ class Structures:
         if chosen.isValid():
             self._change(replace(structure, colour=(chosen.red(), chosen.green(), chosen.blue())))
 
+    def _show_names(self, told, structures):
+        """List the names that can be asked about again, with what each is taken for."""
+        if (told, structures) == self._told:
+            return
+        self._told = (told, structures)
+        self._names.clear()
+        for meaning in told:
+            words = _("'{name}', taken for {meaning}…")
+            words = words.format(name=meaning.name, meaning=taken_for(meaning, structures))
+            self._names.addAction(words).connect("triggered()", lambda meaning=meaning: self.onAskAgain(meaning))
+
     def _of(self, row):
         return self._shown[0][row]
 
     def _change(self, changed):
         """Change a structure in the study, and where it is shown; one that cannot be changed stays as it was."""
-        before = next(structure for structure in self._shown[0] if structure.id == changed.id)
-        if self._desk.change(lambda study: study.change_structure(changed)):
-            case_nodes.change_segments(self._desk.study, before, changed)
-        else:
+        if not self._desk.change(lambda study: study.change_structure(changed)):
             self._again()
 
     def _again(self):

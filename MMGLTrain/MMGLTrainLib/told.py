@@ -28,10 +28,24 @@ class Told(MMGLError):
         self.key, self.parameters = key, parameters or {}
 
 
+def together(errors):
+    """Return errors as one, each in a line of its own."""
+    facts = [fact for error in errors for fact in error.parameters.values()]
+    keys, words = (dict.fromkeys(part) for part in zip(*((error.key, str(error)) for error in errors), strict=True))
+    return Told(", ".join(keys), "\n".join(words), {str(number): fact for number, fact in enumerate(facts)})
+
+
 def in_our_words(finding):
     """Return a finding with words for this panel."""
     key = IN_OUR_WORDS.get(finding["key"])
     return {**finding, "words": Said(key, finding["parameters"]).words} if key else finding
+
+
+def painted(slices, told):
+    """Return what is painted in a case in words: pairs of a name and how many slices, and what else is told of it."""
+    words = {0: _("{name} not labelled"), 1: _("{name} 1 slice")}
+    parts = [words.get(count, _("{name} {count} slices")).format(name=name, count=count) for name, count in slices]
+    return "\n".join([", ".join(parts), *told])
 
 
 def of_renamed(question, structure):
@@ -48,6 +62,12 @@ def of_renamed(question, structure):
     }
 
 
+def taken_for(meaning, structures):
+    """Return what the segments of a name are taken for, in words."""
+    called = {structure.id: structure.name for structure in structures}
+    return called.get(meaning.number, _("nothing to be learned"))
+
+
 def of_meaning(meaning, structures):
     """Return the question what the segments of a name are of which that was said before; the old answer comes first."""
     called = {structure.id: structure.name for structure in structures}
@@ -55,8 +75,8 @@ def of_meaning(meaning, structures):
     value = said.get(meaning.number, "")
     choices = [[name, Said("choice.same", {"structure": name}).words] for name in called.values()]
     choices += [[meaning.name, CATALOGUE["choice.new"]], ["", CATALOGUE["choice.ignore"]]]
-    shown = called.get(meaning.number, _("nothing to be learned"))
-    words = Said("slicer.meaning", {"name": meaning.name, "labels": meaning.labels, "meaning": shown}).words
+    facts = {"name": meaning.name, "labels": meaning.labels, "meaning": taken_for(meaning, structures)}
+    words = Said("slicer.meaning", facts).words
     asked = {"key": "check.unknown_segment", "severity": "question", "case": "", "words": words}
     parameters = {"name": meaning.name}
     return {**asked, "parameters": parameters, "choices": choices, "default": value, "structures": []}

@@ -206,6 +206,8 @@ class TrainSection:
             self.ready.follow(self.study, self._findings())
         say_end(self.training, self.notice, self._ways_on())
         if self._seen_working:
+            words = self.ui.noticeLabel.text.partition("\n")[0]
+            slicer.util.showStatusMessage(_("MMGL Train: {words}").format(words=words))  # whoever is in another module
             self._changed()
 
     def _ways_on(self):

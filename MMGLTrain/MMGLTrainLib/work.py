@@ -55,5 +55,4 @@ def _time_words(seconds):
     if seconds is None:
         return _("How long it will take is known in a moment.")
     ends = time.strftime("%H:%M", time.localtime(time.time() + seconds))
-    words = _("{left} left, ready at about {time}. You can go on working, or close Slicer: the training goes on.")
-    return words.format(left=times.about(seconds).capitalize(), time=ends)
+    return _("{left} left, ready at about {time}.").format(left=times.about(seconds).capitalize(), time=ends)

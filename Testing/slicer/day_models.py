@@ -93,7 +93,7 @@ class ModelsChapters:
         (ward / "images" / "broken.nii.gz").write_bytes(b"no image")
         self.click(self.train.ui.trainButton)
         self.click(self.train.ui.thenButton, ward / "images")
-        self.assertIn("Then images is segmented", self.train.ui.thenLabel.text)
+        self.assertIn("Then the folder images is segmented", self.train.ui.thenLabel.text)
         asked = json.loads((self.train.training.folder / "job.json").read_text(encoding="utf-8"))["arguments"]
         self.assertTrue(asked[asked.index("--again") + 1].endswith("model-1-stopped.mmgl"))
         self.picture("17-30 two things in the queue")

@@ -44,7 +44,7 @@ class FolderTest(PanelTest):
         self.record.tell("segmented", done=2, of=2, scan="b.nii.gz", key="scan.unreadable", words="b is damaged.")
         self.record.__exit__(None, None, None)
         self.ended()
-        self.assertEqual(self.shown(), "1 scans are segmented.\n1 were skipped:\nb.nii.gz: b is damaged.")
+        self.assertEqual(self.shown(), "1 segmented, 1 left out.\nb.nii.gz: b is damaged.")
         self.assertEqual(self.action(), "Open the results")
         self.assertFalse(folder.exists())
 

@@ -1,5 +1,6 @@
 """The section Labels: opening, painting, drafts, done, the questions, and the next case."""
 
+from dataclasses import replace
 from unittest import mock
 
 import numpy as np
@@ -217,16 +218,51 @@ class QuestionsTest(LabelsTest):
         again = self.labels.ui.askAgainButton
         self.assertFalse(again.enabled)  # every name says itself what it is
         self.paint("aorta asc", BOX)
+        self.paint("vena", np.s_[2:5, 12:15, 12:15])
         self.done()
-        self.choices(self.labels._question)["The same as Left ventricle"].click()
-        self.settle()
-        again.click()
+        for choice in ("The same as Left ventricle", "Not for training"):
+            self.choices(self.labels._question)[choice].click()
+            self.settle()
+        asked = {action.text: action for action in again.menu().actions()}
+        self.assertEqual(
+            list(asked), ["'aorta asc', taken for Left ventricle…", "'vena', taken for nothing to be learned…"]
+        )
+        asked["'aorta asc', taken for Left ventricle…"].trigger()
         self.assertIn("'aorta asc' is taken for Left ventricle in 1 label.", self.question())
         self.assertEqual(next(iter(self.choices(self.labels._question))), "The same as Left ventricle")
         self.choices(self.labels._question)["A new structure"].click()
         self.settle()
-        self.assertNotIn("aorta asc", self.question())
-        self.assertEqual(self.label().meanings, {"aorta asc": self.desk.study.structure("aorta asc").id})
+        for name in asked:  # of the other one nothing was to be asked
+            self.assertNotIn(name.partition(",")[0], self.question())
+        self.assertEqual(self.label().meanings["aorta asc"], self.desk.study.structure("aorta asc").id)
+        self.assertEqual(self.names(), ["Left ventricle", "Myocard (ä/ß)", "aorta asc"])  # as the files have it now
+
+    def names(self):
+        """Return the names of the segments of the case that is open."""
+        segmentation = self.labels.shown.segmentation.GetSegmentation()
+        return [segmentation.GetNthSegment(i).GetName() for i in range(segmentation.GetNumberOfSegments())]
+
+    def test_what_was_taken_for_a_structure_is_shown_as_that(self):
+        self.paint("left ventricel", BOX)
+        self.done()
+        self.assertEqual(self.names(), ["Left ventricle", "Myocard (ä/ß)", "left ventricel"])
+        self.choices(self.labels._question)["The same as Left ventricle"].click()
+        self.settle()
+        self.assertEqual(sorted(self.names()), ["Left ventricle", "Myocard (ä/ß)"])
+        self.assertEqual(self.labels.ui.chipLabel.text, "Myocard (ä/ß) not labelled, Left ventricle 3 slices")
+        self.assertTrue(self.labels.keeping.is_kept(self.labels.shown))
+        self.labels.ui.structureList.item(0).setText("LV")
+        self.settle()
+        self.assertEqual(sorted(self.names()), ["LV", "Myocard (ä/ß)"])
+        self.assertTrue(self.labels.keeping.is_kept(self.labels.shown))  # another name is no painting
+
+    def test_what_was_painted_meanwhile_keeps_its_names(self):
+        self.paint("left ventricel", BOX)
+        self.done()
+        self.paint("Left ventricle", np.s_[2:5, 12:15, 12:15])
+        self.choices(self.labels._question)["The same as Left ventricle"].click()
+        self.settle()
+        self.assertEqual(self.names(), ["Left ventricle", "Myocard (ä/ß)", "left ventricel"])
 
     def test_a_wrong_answer_about_a_label_is_asked_again(self):
         again = self.scans.ui.askAgainButton
@@ -281,6 +317,15 @@ class StructuresTest(LabelsTest):
             self.assertIn(said, self.said())
             self.assertEqual(self.row().text(), "Left ventricle")
         self.assertEqual(Study.open(self.study.folder).structures[0].name, "Left ventricle")
+
+    def test_what_another_program_changes_is_shown(self):
+        study = Study.open(self.study.folder)
+        study.change_structure(replace(study.structures[0], name="LV", colour=(1, 2, 3)))
+        study.save()
+        self.panel.onTimeout()
+        self.settle()
+        self.assertEqual((self.segment().GetName(), self.row().text()), ("LV", "LV"))
+        self.assertEqual([round(255 * part) for part in self.segment().GetColor()], [1, 2, 3])
 
     def test_another_colour(self):
         import qt

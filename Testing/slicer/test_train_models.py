@@ -60,7 +60,7 @@ class ModelsTest(TrainingTest):
 
     def list(self):
         items = [self.ui.modelTree.topLevelItem(i) for i in range(self.ui.modelTree.topLevelItemCount)]
-        return [(item.text(0), item.text(3)) for item in items]
+        return [(item.text(0), item.text(1)) for item in items]
 
 
 class VerdictTest(ModelsTest):
@@ -75,7 +75,7 @@ class VerdictTest(ModelsTest):
         self.show()
         self.assertEqual(self.ui.verdictLabel.text, "Good: Left ventricle. Not yet: Myocard (ä/ß).")
         self.assertIn("Label it in 3 more", self.ui.adviceLabel.text)
-        self.assertEqual(self.table()[0], ["Left ventricle", "Good", "0.91", "3 checked, 4 learned"])
+        self.assertEqual(self.table()[0], ["Left ventricle", "Good", "0.91", "3 checked, learned from 4"])
         self.assertEqual(self.table()[1][1:3], ["Not learned", "0.91"])
         self.assertIn("Look at model-1", self.section.next_step())
 
@@ -189,6 +189,7 @@ class FileTest(ModelsTest):
             self.section.import_model(file)
         self.assertEqual({name for name, _ in self.list()}, {"given", "given-2"})
         self.assertIn("was added", self.said())
+        self.assertIn("and use it if it is good", self.section.next_step())  # nobody here has judged it
 
     def test_import_of_what_is_no_model(self):
         self.show()

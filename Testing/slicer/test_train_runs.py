@@ -43,6 +43,17 @@ class PathTest(TrainTest):
         self.assertEqual(self.section.next_step(), "")
         self.assertEqual(len(changed), 4)  # each began, and ended
 
+    def test_its_end_is_told_in_the_status_bar_too_as_the_user_may_be_in_another_module(self):
+        with mock.patch.object(slicer.util, "showStatusMessage") as told:
+            self.begin()
+            told.assert_not_called()
+            self.will("finish")
+            self.ended()
+            told.assert_called_once_with("MMGL Train: model-1 is ready.")
+            self.open()  # the next day
+            self.until(lambda: "is ready" in self.said(), "the verdict")
+        told.assert_called_once()
+
     def test_what_is_asked_of_the_core(self):
         self.logic.parameters.seed, self.logic.parameters.device, self.logic.parameters.planes = 7, "cpu", "axial"
         self.ui.overnightButton.click()
@@ -238,7 +249,7 @@ class RealTest(TrainTest):
         with mock.patch.object(job_module, "PROGRAM", ("-m", "mmgl")):
             self.ui.trainButton.click()
             self.section.then_segment(ward)
-        self.assertIn("Then ward ü is segmented", self.ui.thenLabel.text)
+        self.assertIn("Then the folder ward ü is segmented", self.ui.thenLabel.text)
         machine, found = Asking("mmgl.machine"), []
         self.addCleanup(machine.close)
         self.until(lambda: found.extend(machine.poll()) or machine.ended, "the answer about the machine")
@@ -252,9 +263,10 @@ class RealTest(TrainTest):
         self.assertGreater(float(slicer.app.settings().value("MMGL/SecondsPerScan")), 0)
         self.assertEqual(len(self.logic.models(self.study)[0].rows()), 2)
         self.until(lambda: "is segmented: 1 done, 1 left out" in self.ui.thenLabel.text, "the folder")
-        self.assertIn("\nBerta.nrrd: ", self.ui.thenLabel.text)
+        self.assertIn("<br>Berta.nrrd", self.ui.thenLabel.text)
+        self.assertNotIn(str(ward), self.ui.thenLabel.text)
         results = self.folder / "ward ü model-1"
-        self.assertIn(str(results), self.ui.thenLabel.text)
+        self.assertIn(f'<a href="{results.as_uri()}">{results.name}</a>', self.ui.thenLabel.text)
         self.assertIn("Anna", (results / "results.csv").read_text(encoding="utf-8"))
         found = read_segmentation(results / "Anna.seg.nrrd")
         self.assertEqual([s.name for s in found.segments], [s.name for s in self.study.structures])
@@ -268,7 +280,7 @@ class QueueTest(TrainTest):
             self.begin()
             self.section.then_segment(wards)
         worker.assert_called()
-        self.assertIn("Then ward is segmented", self.ui.thenLabel.text)
+        self.assertIn("Then the folder ward is segmented", self.ui.thenLabel.text)
         run, segmenting = training.Queue().turns()
         self.assertEqual((run.state, segmenting.state), ("running", "waiting"))
         self.assertEqual(Path(segmenting.arguments[4]), self.folder / "ward model-1")

@@ -229,6 +229,20 @@ class FindingTest(PanelTest):
         left, right = (structure.id for structure in study.structures)
         self.assertEqual(meant, [{"LV cavity": left}, {"Muscle": right}, {"LV cavity": left}])
 
+    def test_each_folder_that_cannot_be_added_is_told_and_only_those_of_now(self):
+        self.open()
+        for name in ("empty one", "empty two", "empty three"):
+            (self.folder / name).mkdir()
+        self.scans.add_folders([str(self.folder / "empty one"), str(self.folder / "empty two")])
+        self.settle()
+        self.assertIn("empty one", self.said())
+        self.assertIn("empty two", self.said())
+        self.assertNotIn(str(self.folder), self.said())
+        self.scans.add_folders([str(self.folder / "empty three")])
+        self.settle()
+        self.assertIn("empty three", self.said())
+        self.assertNotIn("empty two", self.said())
+
     def test_a_scan_that_cannot_be_read_is_left_out_at_a_click(self):
         (self.study.folder.parent / "scan 1.nrrd").write_bytes(b"NRRD0004\nbroken")
         self.open()
@@ -247,7 +261,7 @@ class FindingTest(PanelTest):
         found = self.desk.open_findings()
         index = [f["key"] for f in found].index("check.duplicate")
         self.scans.ui.findingList.setCurrentRow(index)
-        self.assertEqual(self.scans.ui.fixButton.text, "Remove it")
+        self.assertEqual(self.scans.ui.fixButton.text, f"Remove {found[index]['case']}")
         self.scans.ui.skipButton.click()
         self.settle()
         self.assertNotIn("check.duplicate", [f["key"] for f in self.desk.open_findings()])
