@@ -1,6 +1,7 @@
 """Setting up: one confirmation, nothing else changed, words for what networks and disks do, and going on later."""
 
 import subprocess
+import sys
 from unittest import mock
 
 import slicer
@@ -123,9 +124,9 @@ class SetUpTest(PanelTest):
         self.assertIn("Restart Slicer", self.shown())
 
     def test_an_older_slicer_installs_with_what_it_has(self):
-        packaging = slicer.packaging
-        del slicer.packaging
-        self.addCleanup(setattr, slicer, "packaging", packaging)
+        older = mock.patch.dict(sys.modules, {"slicer.packaging": None})
+        older.start()
+        self.addCleanup(older.stop)
         with mock.patch.object(slicer.util, "pip_install") as install:
             install.side_effect = lambda *_: self.lacking.clear()
             self.panel.setting_up.onInstall()
