@@ -89,6 +89,9 @@ class SetUp:
         except (subprocess.CalledProcessError, RuntimeError) as error:
             self._said.append(str(error))
             self._end(self._reason())
+        except (ImportError, OSError) as error:  # the PyTorch extension imports the torch that it has installed
+            self._said.append(f"{type(error).__name__}: {error}")
+            self._end(self._reason() if "torch" in missing() else MMGLError("slicer.broken_torch"))
 
     def _lacking(self, anew: bool) -> list[str]:
         lacking = missing()
@@ -154,6 +157,15 @@ class SetUp:
             slicer.app.settings().remove(PENDING)
         log = [f"needed: {', '.join(REQUIREMENTS.values())}", *self._said[-200:]]
         self._on_end(error, "\n".join(log))
+
+
+def waits(folder: str) -> bool:
+    """Return whether Slicer hardly answers meanwhile: before 5.12, and where the PyTorch extension installs torch.
+
+    Args:
+        folder: of wheels, from which the extension does not install.
+    """
+    return _packaging() is None or (not folder and importlib.util.find_spec("PyTorchUtils") is not None)
 
 
 def _packaging() -> Any:

@@ -10,12 +10,13 @@ From the Python console, also without a main window:
 
 import sys
 from pathlib import Path
+from typing import Annotated
 
 import qt
 import slicer
 from slicer.i18n import tr as _
 from slicer.i18n import translate
-from slicer.parameterNodeWrapper import parameterNodeWrapper
+from slicer.parameterNodeWrapper import WithinRange, parameterNodeWrapper
 from slicer.ScriptedLoadableModule import (
     ScriptedLoadableModule,
     ScriptedLoadableModuleLogic,
@@ -59,7 +60,7 @@ class MMGLTrainParameterNode:
 
     study: str
     method: str
-    seed: int
+    seed: Annotated[int, WithinRange(0, 999999)]  # Slicer gives its box the whole range of numbers otherwise
     device: str
     planes: str
 

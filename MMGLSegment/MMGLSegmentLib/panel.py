@@ -191,8 +191,8 @@ class Panel:
             worker.prepare(self.models.current(), self.ui.deviceSelector.currentData)
 
     def onNodeRemoved(self):
-        """Show no result that is not there any more."""
-        if self.parameters is not None and self.parameters.result is None and self.result.node is not None:
+        """Show no result that is not there any more; the parameters hear of it later."""
+        if self.result.node is not None and self.result.node.GetScene() is None:
             self.result.show(None)
             self.show_state()
 
@@ -216,8 +216,8 @@ class Panel:
         elif missing:
             self.ui.statusLabel.text = missing
         else:
-            done = self.parameters is not None and self.parameters.result is not None
-            self.ui.statusLabel.text = _("Correct the result where needed.") if done else _("Click Segment.")
+            done = _("Correct the result where needed.")
+            self.ui.statusLabel.text = done if self.result.node is not None else _("Click Segment.")
 
     def _segmenting(self):
         """Return the run of the scan that is chosen, or of all frames of its sequence."""
