@@ -8,6 +8,9 @@ from typing import Any, Generic, TypeVar
 
 from MMGLLib.runs import Run
 
+MOMENT = 0.02
+"""Seconds for which the GUI waits at a look; too few to be noticed."""
+
 Returned = TypeVar("Returned")
 
 
@@ -28,6 +31,15 @@ class Aside(Generic[Returned]):
     def works(self) -> bool:
         """Whether it goes on."""
         return self._thread.is_alive()
+
+    def go_on(self) -> bool:
+        """Let it go on for a moment, and return whether there is more to do.
+
+        Slicer keeps Python's lock while it waits for events. A thread that lets go of the lock, as each access to a
+        file does, gets it back only when Python runs again: without this, at the next look and for one access.
+        """
+        self._thread.join(MOMENT)
+        return self.works
 
     def wait(self) -> None:
         """Wait for its end; only for another one that is done aside."""
@@ -51,6 +63,11 @@ class RunWithAside(Run):
 
     _aside: Aside[Any] | None = None
 
+    @property
+    def hurries(self) -> bool:
+        """Whether something is done aside, which goes on only while it is looked at."""
+        return self._aside is not None
+
     def wait_aside(self) -> None:
         """Wait for what it does aside; only for what is done aside itself."""
         if (aside := self._aside) is not None:
@@ -64,7 +81,7 @@ class RunWithAside(Run):
     def aside(self, do: Callable[[], Returned]) -> Generator[None, None, Returned]:
         """Have something done aside, and return or raise what comes of it."""
         self._aside = aside = Aside(do)
-        while aside.works:
+        while aside.go_on():
             yield
         self._aside = None  # what it found may be large
         return aside.result()

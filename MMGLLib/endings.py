@@ -12,6 +12,9 @@ from mmgl.messages import CATALOGUE
 FULL = 50 * 1000 * 1000
 """Bytes free on a disk below which a training that ended without a word is taken to have had no space."""
 
+LAUNCHER = "exit abnormally"
+"""In the last line of a log where Python was killed or crashed: Slicer's launcher, which started it, ends with 1."""
+
 ELSEWHERE = {
     "again.scans": "train.not_again",
     "check.failed": "train.faults",
@@ -47,6 +50,9 @@ def lost(look: Look, log: str, study: Path) -> Look:
         return Look("failed", "slicer.broken_torch")
     if shutil.disk_usage(study).free < FULL:
         return Look("failed", "train.disk_full", {"folder": study}, look.status)
+    if look.key == "job.lost" and LAUNCHER in log.rstrip().rpartition("\n")[2]:
+        crashed = re.search("fatal (python error|exception)", log, re.IGNORECASE)  # as its fault handler writes
+        return Look("lost", "job.crashed" if crashed else "job.memory", look.parameters, look.status)
     return in_our_words(look)
 
 

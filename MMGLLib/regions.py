@@ -15,6 +15,15 @@ Box = tuple[tuple[int, int], tuple[int, int], tuple[int, int]]
 """First voxel and the one after the last, along z, y, x."""
 
 
+def fit(roi: Any, volume: Any) -> None:
+    """Lay a new region around a volume node; without a size it could be neither seen nor drawn."""
+    bounds = [0.0] * 6
+    volume.GetRASBounds(bounds)
+    low, high = np.array(bounds[::2]), np.array(bounds[1::2])
+    roi.SetCenterWorld(*((low + high) / 2))
+    roi.SetSize(*(high - low))
+
+
 def region_of(roi: Any, volume: Any) -> Box | None:
     """Return the voxels of a volume node that a region of interest touches; None for no region.
 

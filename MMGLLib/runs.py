@@ -68,6 +68,11 @@ class Run:
         """Whether there is nothing to do but to wait for somebody else."""
         return False
 
+    @property
+    def hurries(self) -> bool:
+        """Whether to look at it again soon."""
+        return False
+
     def cancel(self) -> None:
         """Ask it to end; the next ``poll`` or the one after tells that it has."""
 

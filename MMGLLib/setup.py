@@ -5,6 +5,7 @@ Nothing here waits where Slicer can install without waiting (5.12 and newer): ``
 
 from __future__ import annotations
 
+import importlib
 import importlib.util
 import inspect
 import platform
@@ -14,6 +15,7 @@ import sys
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import slicer
 
@@ -87,6 +89,9 @@ class SetUp:
         except (subprocess.CalledProcessError, RuntimeError) as error:
             self._said.append(str(error))
             self._end(self._reason())
+        except (ImportError, OSError) as error:  # the PyTorch extension imports the torch that it has installed
+            self._said.append(f"{type(error).__name__}: {error}")
+            self._end(self._reason() if "torch" in missing() else MMGLError("slicer.broken_torch"))
 
     def _lacking(self, anew: bool) -> list[str]:
         lacking = missing()
@@ -106,8 +111,9 @@ class SetUp:
         kept = [line for line in installed() if not (anew and line.startswith("torch=="))]
         constraints.write_text("\n".join(kept) + "\n", encoding="utf-8")
         offline = ["--no-index", "-f", self._folder] if self._folder else []  # -f: where the wheels lie
-        if hasattr(slicer, "packaging"):
-            slicer.packaging.pip_install(
+        packaging = _packaging()
+        if packaging is not None:
+            packaging.pip_install(
                 [*offline, *wishes],
                 constraints=str(constraints),
                 blocking=False,
@@ -116,7 +122,7 @@ class SetUp:
                 logCallback=self._said.append,
                 completedCallback=self._completed,
             )
-            if slicer.app.testingEnabled() and not slicer.packaging.isPipInstallInProgress():
+            if slicer.app.testingEnabled() and not packaging.isPipInstallInProgress():
                 self._completed(0)  # in testing mode Slicer waits, and calls nobody
             return
         slicer.util.pip_install([*offline, "--constraint", str(constraints), *wishes])
@@ -151,6 +157,23 @@ class SetUp:
             slicer.app.settings().remove(PENDING)
         log = [f"needed: {', '.join(REQUIREMENTS.values())}", *self._said[-200:]]
         self._on_end(error, "\n".join(log))
+
+
+def waits(folder: str) -> bool:
+    """Return whether Slicer hardly answers meanwhile: before 5.12, and where the PyTorch extension installs torch.
+
+    Args:
+        folder: of wheels, from which the extension does not install.
+    """
+    return _packaging() is None or (not folder and importlib.util.find_spec("PyTorchUtils") is not None)
+
+
+def _packaging() -> Any:
+    """Return what installs without waiting, None before 5.12; it is no attribute of ``slicer`` before its import."""
+    try:
+        return importlib.import_module("slicer.packaging")
+    except ModuleNotFoundError:
+        return None
 
 
 def require_space() -> None:

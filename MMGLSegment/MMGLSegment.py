@@ -28,6 +28,9 @@ try:
 except ModuleNotFoundError:  # in the source tree the shared packages lie one folder up
     sys.path.append(str(Path(__file__).resolve().parents[1]))
 
+PAGE = "https://github.com/SlicerMMGL/SlicerMMGL#in-3d-slicer"
+"""Slicer's own documentation, to which modules are linked otherwise, has no page about an extension."""
+
 
 class MMGLSegment(ScriptedLoadableModule):
     """The module as Slicer lists it."""
@@ -37,6 +40,7 @@ class MMGLSegment(ScriptedLoadableModule):
         parent.title = _("MMGL Segment")
         parent.categories = [translate("qSlicerAbstractCoreModule", "Segmentation")]
         parent.contributors = ["The MMGL authors"]
+        parent.dependencies = ["Segmentations", "Sequences", "Markups"]  # so that it is closed before them
         dark = slicer.app.palette().color(qt.QPalette.Window).lightness() < 128
         if dark:  # Slicer finds the one for light by itself
             parent.icon = qt.QIcon(self.resourcePath("Icons/MMGLSegmentDark.svg"))
@@ -44,7 +48,7 @@ class MMGLSegment(ScriptedLoadableModule):
             "Choose a scan and a model, and click Segment. The result is a new segmentation that you can edit; nothing "
             "of yours is changed, and nothing leaves this computer. Models are made with MMGL Train."
         )
-        parent.helpText += self.getDefaultModuleDocumentationLink()
+        parent.helpText += _('<p><a href="{page}">How to use it</a></p>').format(page=PAGE)
         parent.acknowledgementText = _("Not a medical device. See the README for the papers whose methods it uses.")
         slicer.app.connect("startupCompleted()", registerSampleData)
 
@@ -94,6 +98,7 @@ class MMGLSegmentWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
     def enter(self):
         """Show what the scene has now."""
         self.panel.here = True
+        self.panel.result.editor.enter()
         self.panel.follow(self.logic.getParameterNode())
 
     def exit(self):

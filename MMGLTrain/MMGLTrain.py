@@ -10,12 +10,13 @@ From the Python console, also without a main window:
 
 import sys
 from pathlib import Path
+from typing import Annotated
 
 import qt
 import slicer
 from slicer.i18n import tr as _
 from slicer.i18n import translate
-from slicer.parameterNodeWrapper import parameterNodeWrapper
+from slicer.parameterNodeWrapper import WithinRange, parameterNodeWrapper
 from slicer.ScriptedLoadableModule import (
     ScriptedLoadableModule,
     ScriptedLoadableModuleLogic,
@@ -29,6 +30,9 @@ try:
 except ModuleNotFoundError:  # in the source tree the shared packages lie one folder up
     sys.path.append(str(Path(__file__).resolve().parents[1]))
 
+PAGE = "https://github.com/SlicerMMGL/SlicerMMGL#in-3d-slicer"
+"""Slicer's own documentation, to which modules are linked otherwise, has no page about an extension."""
+
 
 class MMGLTrain(ScriptedLoadableModule):
     """The module as Slicer lists it."""
@@ -38,6 +42,7 @@ class MMGLTrain(ScriptedLoadableModule):
         parent.title = _("MMGL Train")
         parent.categories = [translate("qSlicerAbstractCoreModule", "Segmentation")]
         parent.contributors = ["The MMGL authors"]
+        parent.dependencies = ["Segmentations", "MMGLSegment"]  # so that it is closed before them
         dark = slicer.app.palette().color(qt.QPalette.Window).lightness() < 128
         if dark:  # Slicer finds the one for light by itself
             parent.icon = qt.QIcon(self.resourcePath("Icons/MMGLTrainDark.svg"))
@@ -45,7 +50,7 @@ class MMGLTrain(ScriptedLoadableModule):
             "Add your scans, paint your structures in a few of them, and click Train. The model then finds them in "
             "other scans, with MMGL Segment. Your files are only read, and nothing leaves this computer."
         )
-        parent.helpText += self.getDefaultModuleDocumentationLink()
+        parent.helpText += _('<p><a href="{page}">How to use it</a></p>').format(page=PAGE)
         parent.acknowledgementText = _("Not a medical device. See the README for the papers whose methods it uses.")
 
 
@@ -55,7 +60,7 @@ class MMGLTrainParameterNode:
 
     study: str
     method: str
-    seed: int
+    seed: Annotated[int, WithinRange(0, 999999)]  # Slicer gives its box the whole range of numbers otherwise
     device: str
     planes: str
 
@@ -95,10 +100,13 @@ class MMGLTrainWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
 
     def enter(self):
         """Show what the scene and the study have now."""
+        self.panel.sections["labels"].editor.enter()
         self.panel.follow(self.logic.getParameterNode())
 
     def exit(self):
-        """What is being trained or looked at goes on while another module is open."""
+        """Put the brush away; what is being trained or looked at goes on while another module is open."""
+        if self.panel is not None:
+            self.panel.sections["labels"].editor.leave()
 
     def onSceneStartClose(self, caller, event):
         """Let go of all nodes before they vanish; the study stays open."""

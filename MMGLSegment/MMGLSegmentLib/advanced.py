@@ -3,7 +3,7 @@
 import qt
 from slicer.i18n import tr as _
 
-from MMGLLib import cache, setup
+from MMGLLib import cache, regions, setup
 
 OPTIONS = ("doubt", "mirror", "finer", "tidy")
 
@@ -22,6 +22,7 @@ class Advanced:
             self.ui.deviceSelector.addItem(text, value)
         self.ui.deviceSelector.connect("currentIndexChanged(int)", self.onDevice)
         self.ui.structuresList.connect("itemChanged(QListWidgetItem*)", self.onStructures)
+        self.ui.regionSelector.connect("nodeAddedByUser(vtkMRMLNode*)", self.onNewRegion)
         self.ui.openCacheButton.connect("clicked()", self.onOpenCache)
         self.ui.clearCacheButton.connect("clicked()", self.onClearCache)
         self.ui.advancedSection.connect("contentsCollapsed(bool)", self.show_computer)
@@ -67,6 +68,12 @@ class Advanced:
             out = [row.text() for row in self._rows() if row.checkState() == qt.Qt.Unchecked]
             self.panel.parameters.leftOut = "\n".join(out)
         self.panel.onInputs()
+
+    def onNewRegion(self, roi):
+        """Lay a region that was just made around the scan, so that its sides can be drawn to where they should be."""
+        scan = self.ui.scanSelector.currentNode()
+        if scan is not None and scan.GetImageData() is not None:
+            regions.fit(roi, scan)
 
     def onOpenCache(self):
         """Show the folder of temporary files."""

@@ -17,8 +17,8 @@ from MMGLSegmentLib.result import Result
 from MMGLSegmentLib.setting_up import SettingUp
 from MMGLSegmentLib.training import Training
 
-POLL = 100
-"""Milliseconds between two looks at a run."""
+POLL, HURRY = 100, 10
+"""Milliseconds between two looks at a run; the shorter ones while it goes on only when it is looked at."""
 
 
 class Panel:
@@ -78,6 +78,7 @@ class Panel:
     def leave(self):
         """The user goes elsewhere: what is asked for goes on, and nothing else is begun."""
         self.here = False
+        self.result.editor.leave()
         worker.rest()
 
     def close(self):
@@ -85,7 +86,6 @@ class Panel:
         self.follow(None)
         self._end_run()
         self.result.leave()
-        self.ui.segmentEditor.removeViewObservations()
         worker.close()
 
     def onSegmentOrCancel(self):
@@ -125,8 +125,10 @@ class Panel:
 
     def onTimeout(self):
         """Look at the run."""
-        if self.run is not None and not self.run.poll() and self.ui.segmentButton.enabled:
-            self.ui.statusLabel.text = self.progress.words()
+        if self.run is not None and not self.run.poll():
+            self._timer.setInterval(HURRY if self.run.hurries else POLL)
+            if self.ui.segmentButton.enabled:
+                self.ui.statusLabel.text = self.progress.words()
 
     def onEvent(self, event):
         """Show how far a run is, or hand over how it ended."""
@@ -189,8 +191,8 @@ class Panel:
             worker.prepare(self.models.current(), self.ui.deviceSelector.currentData)
 
     def onNodeRemoved(self):
-        """Show no result that is not there any more."""
-        if self.parameters is not None and self.parameters.result is None and self.result.node is not None:
+        """Show no result that is not there any more; the parameters hear of it later."""
+        if self.result.node is not None and self.result.node.GetScene() is None:
             self.result.show(None)
             self.show_state()
 
@@ -214,13 +216,13 @@ class Panel:
         elif missing:
             self.ui.statusLabel.text = missing
         else:
-            done = self.parameters is not None and self.parameters.result is not None
-            self.ui.statusLabel.text = _("Correct the result where needed.") if done else _("Click Segment.")
+            done = _("Correct the result where needed.")
+            self.ui.statusLabel.text = done if self.result.node is not None else _("Click Segment.")
 
     def _segmenting(self):
         """Return the run of the scan that is chosen, or of all frames of its sequence."""
         scan, asked = self.ui.scanSelector.currentNode(), self.advanced.asked()
-        if not self.ui.framesCheckBox.isHidden() and self.ui.framesCheckBox.checked:
+        if self.ui.framesCheckBox.checked and sequences.frames_of(scan) is not None:  # folded away it is hidden, too
             for alone in ("doubt", "finer"):
                 asked.pop(alone, None)
             return self.logic.segmentSequence(scan, self.models.current(), wait=False, onEvent=self.onEvent, **asked)

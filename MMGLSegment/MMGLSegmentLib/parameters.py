@@ -2,7 +2,12 @@
 
 from typing import Annotated
 
-from slicer import vtkMRMLMarkupsROINode, vtkMRMLScalarVolumeNode, vtkMRMLSegmentationNode
+from slicer import (
+    vtkMRMLMarkupsROINode,
+    vtkMRMLScalarVolumeNode,
+    vtkMRMLSegmentationNode,
+    vtkMRMLVectorVolumeNode,
+)
 from slicer.parameterNodeWrapper import Choice, Default, parameterNodeWrapper
 
 
@@ -10,7 +15,9 @@ from slicer.parameterNodeWrapper import Choice, Default, parameterNodeWrapper
 class MMGLSegmentParameterNode:
     """What is saved with the scene."""
 
-    scan: vtkMRMLScalarVolumeNode
+    scan: (
+        vtkMRMLScalarVolumeNode | vtkMRMLVectorVolumeNode | None
+    )  # the selector offers just these; colours are scans, too
     result: vtkMRMLSegmentationNode
     model: str
     device: Annotated[str, Choice(["auto", "cpu", "cuda"])]

@@ -4,6 +4,7 @@ import slicer
 from slicer.i18n import tr as _
 
 from MMGLLib.doubt import Overlay
+from MMGLLib.editor import Editor
 
 
 class Result:
@@ -16,7 +17,7 @@ class Result:
     def __init__(self, panel):
         self.panel, self.ui = panel, panel.ui
         self.overlay = Overlay(None, None)
-        self._editor = self.node = None
+        self.editor, self.node = Editor(self.ui.segmentEditor, "MMGLSegment"), None
         self.ui.overlayCheckBox.connect("toggled(bool)", self.onOverlay)
         self.ui.nextDoubtButton.connect("clicked()", self.onNext)
         self.ui.removeDoubtButton.connect("clicked()", self.onRemove)
@@ -32,18 +33,10 @@ class Result:
             self.ui.checkLabel.text = ""
         self._show_doubt()
         if node is None:
-            self.ui.segmentEditor.setSegmentationNode(None)
+            self.editor.let_go()
             return
-        if self._editor is None or self._editor.GetScene() is not slicer.mrmlScene:
-            self._editor = slicer.mrmlScene.GetSingletonNode("MMGLSegment", "vtkMRMLSegmentEditorNode")
-            if self._editor is None:
-                editor = slicer.vtkMRMLSegmentEditorNode()
-                editor.SetSingletonTag("MMGLSegment")
-                self._editor = slicer.mrmlScene.AddNode(editor)
-            self.ui.segmentEditor.setMRMLSegmentEditorNode(self._editor)
-        self.ui.segmentEditor.setSegmentationNode(node)
+        self.editor.show(node, scan)
         if scan is not None:
-            self.ui.segmentEditor.setSourceVolumeNode(scan)
             slicer.util.setSliceViewerLayers(background=scan)
 
     def told(self, event):
@@ -56,8 +49,7 @@ class Result:
     def leave(self):
         """Let go of the slice views and the editor."""
         self.overlay.hide()
-        self.ui.segmentEditor.setActiveEffect(None)
-        self.ui.segmentEditor.setSegmentationNode(None)
+        self.editor.let_go()
 
     def onOverlay(self, shown):
         """Show or hide the doubtful areas."""

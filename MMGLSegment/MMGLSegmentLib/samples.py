@@ -19,9 +19,9 @@ def register(sampleData, resources):
         sampleData.SampleDataLogic.registerCustomSampleDataSource(
             category="MMGL",
             sampleName=name,
-            uris=None,
-            fileNames=None,
-            nodeNames=None,
+            uris=[],  # nothing is downloaded; Slicer takes the length of each of the three
+            fileNames=[],
+            nodeNames=[],
             thumbnailFileName=str(resources / "Icons" / f"{name}.png"),
             customDownloader=draw,
         )

@@ -49,7 +49,9 @@ class SettingUp:
             return
         self.busy, self._anew = True, anew
         self.panel.show_state()
-        self.panel.message.say(_("Installing PyTorch. This takes a few minutes; you can go on working."))
+        slow = _("Installing PyTorch. This takes a few minutes, in which Slicer hardly answers.")
+        quick = _("Installing PyTorch. This takes a few minutes; you can go on working.")
+        self.panel.message.say(slow if setup.waits(folder) else quick)
         setup.SetUp(self._ended, folder, anew)
 
     def _ended(self, error, log):

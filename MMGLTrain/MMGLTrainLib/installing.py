@@ -61,7 +61,9 @@ class Installing:
     def _begin(self, folder="", anew=False):
         if not self.busy:
             self.busy, self._anew = True, anew
-            self._notice.say(_("Installing PyTorch. This takes a few minutes; you can go on working."))
+            slow = _("Installing PyTorch. This takes a few minutes, in which Slicer hardly answers.")
+            quick = _("Installing PyTorch. This takes a few minutes; you can go on working.")
+            self._notice.say(slow if setup.waits(folder) else quick)
             self._onChanged()
             setup.SetUp(self._ended, folder, anew)
 

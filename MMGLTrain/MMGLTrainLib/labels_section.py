@@ -4,6 +4,7 @@ import slicer
 from slicer.i18n import tr as _
 
 from MMGLLib import case_nodes
+from MMGLLib.editor import Editor
 from MMGLLib.messages import MMGLError
 from MMGLLib.opening_case import OpeningCase
 from MMGLLib.taking_draft import TakingDraft
@@ -30,7 +31,7 @@ class LabelsSection:
     def __init__(self, form, logic):
         self.form, self.logic, self.desk = form, logic, logic.desk
         self.ui = slicer.util.childWidgetVariables(form)
-        self.shown = self._editor = None
+        self.shown, self.editor = None, Editor(self.ui.segmentEditor, "MMGLTrain")
         self._state = ""
         self._going, self.keeping = Going(), Keeping(self.desk, self._changed)
         self._question = Question(self.ui.questionLabel, self.ui.answerFrame, self.ui.sameBox, self.onAnswer)
@@ -80,8 +81,6 @@ class LabelsSection:
         self.suggesting.close()
         self.let_go()
         self.keeping.finish()
-        self.ui.segmentEditor.setActiveEffect(None)
-        self.ui.segmentEditor.removeViewObservations()
 
     @property
     def asks(self):
@@ -104,8 +103,8 @@ class LabelsSection:
         """Let go of the nodes of the case, and keep in the study what is painted and not done."""
         self._going.close()
         self.keeping.leave(self.shown)
-        self.shown = self._editor = None
-        self.ui.segmentEditor.setSegmentationNode(None)
+        self.shown = None
+        self.editor.let_go()
         self._show()
 
     def open_case(self, name):
@@ -127,13 +126,7 @@ class LabelsSection:
             else:
                 self.keeping.keep(before)
         case_nodes.show_alone(self.shown)
-        if self._editor is None or self._editor.GetScene() is not slicer.mrmlScene:
-            editor = slicer.vtkMRMLSegmentEditorNode()
-            editor.SetSingletonTag("MMGLTrain")
-            self._editor = slicer.mrmlScene.AddNode(editor)
-            self.ui.segmentEditor.setMRMLSegmentEditorNode(self._editor)
-        self.ui.segmentEditor.setSegmentationNode(self.shown.segmentation)
-        self.ui.segmentEditor.setSourceVolumeNode(self.shown.volume)
+        self.editor.show(self.shown.segmentation, self.shown.volume)
         self.keeping.said = ""
         self._changed()
 

@@ -1,12 +1,16 @@
 """Watching a training: a picture of its result, the curve, and the memory; costs nothing while it is folded away."""
 
 import qt
+import slicer
 from slicer.i18n import tr as _
 
 from MMGLTrainLib.curves import Curves
 
 WIDTH, HEIGHT = 380, 250
 """Largest size of the picture in pixels."""
+
+PLOT = 190
+"""Smallest height of the curve."""
 
 
 class LiveView:
@@ -18,6 +22,9 @@ class LiveView:
 
     def __init__(self, ui):
         self.ui, self.training = ui, None
+        ui.plotView = slicer.qMRMLPlotView()  # made here, as no plug-in of Slicer makes one of a form
+        ui.plotView.setMinimumSize(0, PLOT)
+        ui.plotLayout.addWidget(ui.plotView)
         self._curves = Curves(ui.plotView)
         self._labelled, self._structures, self._picture = set(), (), None
         ui.timeSlider.connect("valueChanged(int)", self.onTime)

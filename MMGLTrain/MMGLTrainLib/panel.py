@@ -166,8 +166,6 @@ class Panel:
         for name, kind in kinds.items():
             form, button = load(kind.__name__), getattr(self.ui, f"{name}Section")
             button.layout().addWidget(form)
-            if name == "train":
-                form.setMRMLScene(slicer.mrmlScene)  # its curves are a view of Slicer
             section = self.sections[name] = kind(form, self.logic)
             section.onChanged = self.onChanged
             button.connect("contentsCollapsed(bool)", lambda collapsed, name=name: self.onFolded(name, collapsed))

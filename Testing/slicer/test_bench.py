@@ -134,6 +134,19 @@ class StrictnessTest(BenchTest):
         for key, value in {**wrong, "kind": "qMRMLNodeComboBoxx"}.items():
             with self.assertRaises(ValueError, msg=key):
                 load_ui(**{key: value})
+        with self.assertRaisesRegex(ValueError, "qMRMLPlotView"):  # the class is there, a plug-in for forms is not
+            load_ui(kind="qMRMLPlotView")
+        self.assertIsNotNone(slicer.qMRMLPlotView())
+
+    def test_samples_need_lists_and_packaging_its_import(self):
+        import SampleData
+
+        register = SampleData.SampleDataLogic.registerCustomSampleDataSource
+        with self.assertRaises(TypeError):
+            register(category="Test", sampleName="one", uris=None, fileNames=None, nodeNames=None)
+        with self.assertRaises(ValueError):
+            register(category="Test", sampleName="one", uris=[], fileNames=["one"], nodeNames=[])
+        self.assertFalse(hasattr(slicer, "packaging"))
 
 
 class LikenessTest(BenchTest):

@@ -1,5 +1,6 @@
 """What makes a module at home in Slicer: its description, samples, self-test, temporary files, and undo."""
 
+import re
 import unittest
 from pathlib import Path
 from unittest import mock
@@ -23,6 +24,11 @@ class HomeTest(PanelTest):
         self.assertEqual((parent.title, parent.categories), ("MMGL Segment", ["Segmentation"]))
         self.assertIn("nothing leaves this computer", parent.helpText)
         self.assertIn("Not a medical device", parent.acknowledgementText)
+        cmake = (REPOSITORY / "CMakeLists.txt").read_text(encoding="utf-8")
+        (page,) = re.findall(r'href="([^"#]+)#in-3d-slicer"', parent.helpText)
+        self.assertIn(f'set(EXTENSION_HOMEPAGE "{page}")', cmake)
+        self.assertIn("\n## In 3D Slicer\n", (REPOSITORY / "README.md").read_text(encoding="utf-8"))
+        self.assertEqual(parent.dependencies, ["Segmentations", "Sequences", "Markups"])
         SampleData.sources.clear()
         slicer.app.startupCompleted.emit()
         ours = [source for source in SampleData.sources if source["category"] == "MMGL"]

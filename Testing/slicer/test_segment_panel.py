@@ -59,6 +59,14 @@ class PathTest(PanelTest):
         self.assertFalse(self.ui.fitLabel.isHidden())
         self.assertFalse(self.ui.progressBar.isHidden())
 
+    def test_a_scan_may_have_colours(self):
+        colours = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLVectorVolumeNode", "Photo")
+        self.ui.scanSelector.setCurrentNode(colours)
+        self.assertEqual((self.ui.scanSelector.currentNode(), self.panel.parameters.scan), (colours, colours))
+        labels = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLLabelMapVolumeNode", "Labels")
+        self.ui.scanSelector.setCurrentNode(labels)
+        self.assertNotEqual(self.ui.scanSelector.currentNode(), labels)
+
     def test_nothing_is_made_ready_while_the_user_is_elsewhere(self):
         self.panel.add_model(card_only(self.folder))
         with mock.patch.object(worker, "rest") as rest:

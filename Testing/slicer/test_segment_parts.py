@@ -1,6 +1,7 @@
 """Regions of a scan and the frames of a sequence, as the panel of MMGLSegment has them."""
 
 from pathlib import Path
+from unittest import mock
 
 import numpy as np
 import slicer
@@ -23,6 +24,24 @@ class RegionTest(PanelTest):
         self.ui.segmentButton.click()
         self.ended()
         self.assertEqual(PretendRequest.made[0].settings["region"], ((2, 5), (3, 6), (3, 8)))
+
+    def test_a_new_region_lies_around_the_scan(self):
+        self.ready()
+        roi = self.ui.regionSelector.addNode()
+        self.assertEqual(roi.GetNumberOfDefinedControlPoints(), 1)  # without one it is not shown
+        self.will("wait")
+        self.ui.segmentButton.click()
+        size = self.volume.GetImageData().GetDimensions()[::-1]
+        self.assertEqual(PretendRequest.made[0].settings["region"], tuple((0, n) for n in size))
+
+    def test_all_frames_also_where_the_inputs_are_folded_away(self):
+        self.ready()
+        self.ui.framesCheckBox.checked, self.ui.inputsSection.collapsed = True, True
+        with mock.patch("MMGLLib.sequences.frames_of", lambda _volume: ("browser", "sequence")):
+            self.panel.onInputs()
+            with mock.patch.object(self.panel.logic, "segmentSequence") as segment:
+                self.panel._segmenting()
+        segment.assert_called_once()
 
     def test_a_region_beside_the_scan(self):
         self.ready()

@@ -49,6 +49,24 @@ class SceneOperationTest(PanelTest):
         self.widget.enter()
         self.assertEqual(self.ui.segmentEditor.segmentationNode(), self.segmentations()[0])
 
+    @on_bench_only
+    def test_the_brush_is_put_away_with_the_module(self):
+        self.begin()
+        self.will("both")
+        self.ended()
+        editor = self.ui.segmentEditor
+        self.assertTrue(editor.shortcuts)
+        editor.setActiveEffectByName("Paint")
+        self.widget.exit()
+        self.assertEqual(editor.mrmlSegmentEditorNode().GetActiveEffectName(), "")
+        self.assertFalse(editor.observes or editor.shortcuts)
+        self.widget.enter()
+        self.assertTrue(editor.shortcuts)
+        editor.setActiveEffectByName("Paint")
+        slicer.mrmlScene.AddObserver(slicer.mrmlScene.StartCloseEvent, lambda *_: self.assertFalse(editor.observes), -1)
+        slicer.mrmlScene.Clear(0)
+        self.assertFalse(editor.observes or editor.shortcuts)
+
     def test_a_second_click_cancels_and_a_third_does_nothing(self):
         self.begin()
         self.ui.segmentButton.click()

@@ -1,6 +1,9 @@
 """Setting up: one confirmation, nothing else changed, words for what networks and disks do, and going on later."""
 
+import importlib.machinery
 import subprocess
+import sys
+import types
 from unittest import mock
 
 import slicer
@@ -82,6 +85,26 @@ class SetUpTest(PanelTest):
                 self.assertIn(said, slicer.app.clipboard().text())
                 self.assertFalse(self.panel.setting_up.busy)
 
+    def test_the_extension_that_knows_the_card_installs_torch_and_imports_it(self):
+        def install(torchVersionRequirement):
+            self.lacking.clear()
+            raise OSError("[WinError 126] c10.dll")  # it is there, and does not start
+
+        extension = types.ModuleType("PyTorchUtils")
+        extension.PyTorchUtilsLogic = lambda: mock.Mock(installTorch=install)
+        extension.__spec__ = importlib.machinery.ModuleSpec("PyTorchUtils", None)
+        said = []
+        with (
+            mock.patch.dict(sys.modules, {"PyTorchUtils": extension}),
+            mock.patch.object(self.panel.message, "say", said.append),
+        ):
+            self.panel.setting_up.onInstall()
+        self.assertIn("hardly answers", said[0])
+        self.assertIn("does not start", self.said())
+        self.assertIn("WinError 126", slicer.app.clipboard().text())
+        self.assertEqual(self.action(), "Repair")
+        self.assertFalse(self.panel.setting_up.busy)
+
     def test_a_disk_that_is_too_full_is_told_before_the_download(self):
         with mock.patch.object(setup.shutil, "disk_usage", lambda _path: mock.Mock(free=2e9)):
             self.panel.setting_up.onInstall()
@@ -123,9 +146,9 @@ class SetUpTest(PanelTest):
         self.assertIn("Restart Slicer", self.shown())
 
     def test_an_older_slicer_installs_with_what_it_has(self):
-        packaging = slicer.packaging
-        del slicer.packaging
-        self.addCleanup(setattr, slicer, "packaging", packaging)
+        older = mock.patch.dict(sys.modules, {"slicer.packaging": None})
+        older.start()
+        self.addCleanup(older.stop)
         with mock.patch.object(slicer.util, "pip_install") as install:
             install.side_effect = lambda *_: self.lacking.clear()
             self.panel.setting_up.onInstall()

@@ -7,8 +7,9 @@ import slicer
 from bench import on_bench_only
 from trainings import TrainTest
 
+from mmgl.jobs import Look
 from mmgl.jobs.record import read_status
-from MMGLLib import setup, training
+from MMGLLib import endings, setup, training
 
 
 class EndTest(TrainTest):
@@ -44,6 +45,12 @@ class EndTest(TrainTest):
         self.ui.firstButton.click()
         self.ended()
         self.assertIn("model-1 is ready", self.said())
+
+    def test_what_slicers_launcher_of_python_says_of_a_process_that_was_killed_or_crashed(self):
+        look, last = Look("lost", "job.lost", {"share": "60%"}), "error: [/bin/python-real] exit abnormally - Report"
+        fault = "Fatal Python error: Segmentation fault\n"
+        for log, key in {last: "job.memory", fault + last: "job.crashed", last + "\nresumed": "train.lost"}.items():
+            self.assertEqual(endings.lost(look, log, self.folder).key, key)
 
     def test_memory(self):
         self.begin()

@@ -58,6 +58,20 @@ class PaintTest(LabelsTest):
         self.assertIn("not begun", self.labels.ui.caseLabel.text)
         self.assertIsNone(self.labels.shown.volume.GetStorageNode())  # so saving the scene cannot write to the original
 
+    @on_bench_only
+    def test_the_brush_is_put_away_with_the_module(self):
+        editor = self.labels.ui.segmentEditor
+        self.assertTrue(editor.shortcuts)
+        editor.setActiveEffectByName("Paint")
+        self.widget.exit()
+        self.assertEqual(editor.mrmlSegmentEditorNode().GetActiveEffectName(), "")
+        self.assertFalse(editor.observes or editor.shortcuts)
+        self.widget.enter()
+        self.assertTrue(editor.shortcuts)
+        self.assertIsNotNone(editor.segmentationNode())
+        slicer.mrmlScene.Clear(0)
+        self.assertFalse(editor.shortcuts)
+
     def test_a_labelled_case_opens_with_what_is_painted(self):
         self.open_case("scan 0")
         shown = self.labels.shown

@@ -267,6 +267,12 @@ class InstallTest(TrainTest):
 
 
 class OldTest(PanelTest):
+    def test_the_number_to_repeat_with_is_none_that_no_generator_takes(self):
+        self.ui.seedBox.value = -5
+        self.assertEqual(self.ui.seedBox.value, 0)
+        self.ui.seedBox.value = 10**9
+        self.assertEqual(self.panel.parameters.seed, 999999)
+
     @on_bench_only
     def test_an_old_slicer_is_told_once(self):
         from panels import open_module

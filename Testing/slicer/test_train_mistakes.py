@@ -49,7 +49,11 @@ MISTAKES = {
         "self.keeping.done(self.shown)",
         "self.keeping.done(self.shown); self.keeping.finish()",
     ),
-    "a segmentation that outlives its scene": (LABELS, "        self.shown = self._editor = None\n", ""),
+    "a segmentation that outlives its scene": (
+        LABELS,
+        "        self.shown = None\n        self.editor.let_go",
+        "        self.editor.let_go",
+    ),
 }
 
 

@@ -104,8 +104,6 @@ def open_section(name: str, logic):
     from MMGLTrainLib.train_section import TrainSection
 
     form = slicer.util.loadUI(str(UI / f"{name}.ui"))
-    if name == "TrainSection":
-        form.setMRMLScene(slicer.mrmlScene)
     return {"TrainSection": TrainSection, "ModelsSection": ModelsSection}[name](form, logic)
 
 

@@ -133,7 +133,7 @@ class ModuleParent:
     )  # fmt: skip
 
     def __init__(self, path: str, name: str) -> None:
-        self.path, self.name, self.hidden, self.dependencies = path, name, False, []
+        self.path, self.name, self.hidden = path, name, False
 
 
 def make_widget(code: types.ModuleType, name: str):

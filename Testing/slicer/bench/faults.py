@@ -13,6 +13,9 @@ import traceback
 from collections.abc import Callable
 from contextlib import contextmanager
 
+MOMENT = 0.03
+"""Seconds for which a slot may wait for a thread, which goes on only so in the application."""
+
 LIMIT = 0.1
 """Seconds of processor time that one slot may take, as it freezes the whole application meanwhile."""
 
@@ -112,7 +115,7 @@ def _is_immediate(name: str, arguments: tuple, named: dict) -> bool:
     if name == "time.sleep":
         return not arguments[0]
     timeout = named.get("timeout", arguments[1] if len(arguments) > 1 else None)
-    return timeout is not None and timeout <= 0
+    return timeout is not None and timeout <= (MOMENT if name == "Thread.join" else 0)
 
 
 def watch() -> None:

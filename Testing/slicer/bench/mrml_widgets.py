@@ -165,9 +165,10 @@ class qMRMLNodeComboBox:
     SIGNALS={SCENE_SIGNAL},
 )
 class qMRMLSegmentEditorWidget:
-    """The segment editor, of which only the nodes it works on are here."""
+    """The segment editor, of which only the nodes it works on are here, and whether it listens."""
 
     _editor = _segmentation = _volume = None
+    observes = shortcuts = False  # the slice views, while a tool is chosen, and the keys of the main window
 
     def __init__(self, parent=None) -> None:
         Widgets.QWidget.__init__(self, parent)
@@ -193,9 +194,12 @@ class qMRMLSegmentEditorWidget:
         return self._editor
 
     def setSegmentationNode(self, node) -> None:
+        if node is self.segmentationNode():
+            return
         self._segmentation = node
         if self._editor is not None:
             self._editor.SetAndObserveSegmentationNode(node)
+        self.setActiveEffectByName("")
 
     def segmentationNode(self):
         return self._editor.GetSegmentationNode() if self._editor is not None else self._segmentation
@@ -207,21 +211,23 @@ class qMRMLSegmentEditorWidget:
     def setActiveEffectByName(self, name) -> None:
         if self._editor is not None:
             self._editor.SetActiveEffectName(name)
+            if not slicer.mrmlScene.IsClosing():  # when the widget does not look at its node
+                self.__dict__["observes"] = bool(name)
 
     def setActiveEffect(self, effect) -> None:
         self.setActiveEffectByName(effect or "")
 
     def setupViewObservations(self) -> None:
-        pass
+        self.__dict__["observes"] = True
 
     def removeViewObservations(self) -> None:
-        pass
+        self.__dict__["observes"] = False
 
     def installKeyboardShortcuts(self) -> None:
-        pass
+        self.__dict__["shortcuts"] = True
 
     def uninstallKeyboardShortcuts(self) -> None:
-        pass
+        self.__dict__["shortcuts"] = False
 
 
 @stand_in(Widgets.QPushButton)

@@ -16,8 +16,9 @@ LEFT, RIGHT, TOP, BOTTOM = 46, 12, 10, 34
 
 @stand_in(Widgets.QWidget, mrmlSceneChanged=Signal(object), SIGNALS={SCENE_SIGNAL})
 class qMRMLPlotView:
-    """A view of a chart."""
+    """A view of a chart. Slicer has no plug-in for it, so no ``.ui`` file can have one."""
 
+    IN_FORMS = False
     _scene = _node = None
     drawn = 0  # how often the content was fitted, for tests that count
 

@@ -11,6 +11,11 @@ _ALLOWED = {
 }  # fmt: skip
 
 
+def _length(field) -> int:
+    """Return how many entries a field has; None has no length, as in the application."""
+    return 1 if isinstance(field, str) else len(field)
+
+
 class SampleDataLogic:
     """Registers samples."""
 
@@ -19,4 +24,7 @@ class SampleDataLogic:
         unknown = set(source) - _ALLOWED
         if unknown:
             raise TypeError(f"registerCustomSampleDataSource has no argument {', '.join(sorted(unknown))}")
+        lengths = {_length(source.get(name)) for name in ("uris", "fileNames", "nodeNames")}
+        if len(lengths) > 1:
+            raise ValueError("All fields of sample data source must have the same length")
         sources.append(source)

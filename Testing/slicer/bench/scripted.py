@@ -22,14 +22,11 @@ class ScriptedLoadableModule:
 
     def __init__(self, parent) -> None:
         self.parent, self.moduleName = parent, type(self).__name__
-        parent.title, parent.categories, parent.contributors = "", [], []
+        parent.title, parent.categories, parent.contributors, parent.dependencies = "", [], [], []
         parent.helpText = parent.acknowledgementText = ""
 
     def resourcePath(self, name: str) -> str:
         return str(Path(self.parent.path).parent / "Resources" / name)
-
-    def getDefaultModuleDocumentationLink(self, docPage=None) -> str:
-        return f'<p><a href="https://slicer.readthedocs.io/">{docPage or self.moduleName}</a></p>'
 
     def runTest(self, msec: int = 100, **_named) -> None:
         test = getattr(importlib.import_module(self.moduleName), f"{self.moduleName}Test")()

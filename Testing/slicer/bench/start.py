@@ -61,7 +61,8 @@ def start() -> None:
     parts = {"ScriptedLoadableModule": scripted, "i18n": i18n, "packaging": packaging}
     for name, module in {**parts, "parameterNodeWrapper": parameters}.items():
         sys.modules[f"slicer.{name}"] = module
-        setattr(slicer, name, module)
+        if name != "packaging":  # the application imports it only when it is needed
+            setattr(slicer, name, module)
     sys.modules["SampleData"] = sample_data
     from bench.application import Application
 

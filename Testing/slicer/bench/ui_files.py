@@ -14,7 +14,7 @@ class QUiLoader(QtUiTools.QUiLoader):
     """Makes the widgets of a file; what the file has wrong raises, all of it at once."""
 
     def createWidget(self, name, parent=None, object_name=""):
-        cls = stand_in.registry.get(name)
+        cls = in_forms().get(name)
         if cls is None:
             if name not in self.availableWidgets():
                 raise ValueError(f"no widget class {name} (widget '{object_name}')")
@@ -30,7 +30,7 @@ class QUiLoader(QtUiTools.QUiLoader):
         ]
         for element in root.findall("connections"):
             root.remove(element)  # types of VTK have no meta type, so Qt could not make them
-        unknown = {e.get("class") for e in root.iter("widget")} - set(stand_in.registry) - set(self.availableWidgets())
+        unknown = {e.get("class") for e in root.iter("widget")} - set(in_forms()) - set(self.availableWidgets())
         if unknown:
             raise ValueError(f"no widget class {', '.join(sorted(unknown))}")
         buffer = QtCore.QBuffer()
@@ -48,6 +48,11 @@ class QUiLoader(QtUiTools.QUiLoader):
         if problems:
             raise ValueError("; ".join(problems))
         return top
+
+
+def in_forms() -> dict[str, type]:
+    """Return the stand-ins of those classes that a plug-in of CTK or Slicer makes for ``.ui`` files."""
+    return {name: cls for name, cls in stand_in.registry.items() if getattr(cls, "IN_FORMS", True)}
 
 
 def _wrong_properties(root: ET.Element, objects: dict) -> list[str]:
