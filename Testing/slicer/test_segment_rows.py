@@ -6,6 +6,7 @@ import unittest
 from MMGLSegmentLib.actions import actions
 
 from mmgl.messages import CATALOGUE
+from MMGLLib.setting_up import SettingUp
 
 ROWS = {
     "PyTorch is missing at first use": (
@@ -126,7 +127,11 @@ class RowsTest(unittest.TestCase):
                 self.assertTrue(any(name in vars(case) for case in cases if isinstance(case, type)))
 
     def test_every_failure_has_its_button(self):
-        buttons = set(actions(None))
+        from unittest import mock
+
+        nothing = mock.Mock()
+        setting_up = SettingUp(nothing, nothing, nothing, nothing, "")
+        buttons = set(actions(mock.Mock(setting_up=setting_up)))
         for key in {key for key, _ in ROWS.values() if key}:
             with self.subTest(key):
                 self.assertIn(key, buttons.union(ANSWERED, NO_WAY_ON, NOTES, IN_ANOTHER_WAY))

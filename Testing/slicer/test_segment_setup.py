@@ -75,7 +75,7 @@ class SetUpTest(PanelTest):
         }
         for said, (words, action) in rows.items():
             with self.subTest(words):
-                self.panel.setting_up.onInstall()
+                self.panel.setting_up.install()
                 self.finish(1, said)
                 self.assertIn(words, self.said())
                 self.assertEqual(self.action(), action)
@@ -84,7 +84,7 @@ class SetUpTest(PanelTest):
 
     def test_a_disk_that_is_too_full_is_told_before_the_download(self):
         with mock.patch.object(setup.shutil, "disk_usage", lambda _path: mock.Mock(free=2e9)):
-            self.panel.setting_up.onInstall()
+            self.panel.setting_up.install()
         self.assertIn("6 GB are needed", self.said())
         self.assertIn("2.0 GB are free", self.shown())
         self.assertEqual(self.asked(), [])
@@ -101,7 +101,7 @@ class SetUpTest(PanelTest):
         self.assertEqual(self.action(), "Choose another folder…")
 
     def test_it_goes_on_after_slicer_was_closed(self):
-        self.panel.setting_up.onInstall()
+        self.panel.setting_up.install()
         self.assertEqual(len(self.asked()), 1)
         self.widget.cleanup()
         self.open()
@@ -128,12 +128,12 @@ class SetUpTest(PanelTest):
         self.addCleanup(setattr, slicer, "packaging", packaging)
         with mock.patch.object(slicer.util, "pip_install") as install:
             install.side_effect = lambda *_: self.lacking.clear()
-            self.panel.setting_up.onInstall()
+            self.panel.setting_up.install()
         wishes = install.call_args.args[0]
         self.assertEqual(wishes[0], "--constraint")
         self.assertEqual(wishes[2:], ["torch>=2.2,!=2.9.*", "safetensors>=0.4"])
         self.assertIn("PyTorch is installed", self.shown())
         self.lacking = list(LACKING)
         with mock.patch.object(slicer.util, "pip_install", side_effect=subprocess.CalledProcessError(1, "pip")):
-            self.panel.setting_up.onInstall()
+            self.panel.setting_up.install()
         self.assertIn("could not be installed", self.said())

@@ -213,11 +213,11 @@ class InstallTest(TrainTest):
         rows = {
             "SSLError(SSLCertVerificationError(1, 'CERTIFICATE_VERIFY_FAILED'))": (
                 "blocked the download (its security certificate is not known)",
-                ["Try again", "Install from a folder…"],
+                ["Install from a folder…", "Try again"],
             ),
             "ProxyError('Cannot connect to proxy.')": (
                 "blocked the download (no connection)",
-                ["Try again", "Install from a folder…"],
+                ["Install from a folder…", "Try again"],
             ),
             "OSError: [Errno 28] No space left on device": ("not enough disk space", ["Try again"]),
             "OSError: [Errno 13] Permission denied": ("Slicer's own folder cannot be written", []),
@@ -225,7 +225,7 @@ class InstallTest(TrainTest):
         }
         self.ui.trainButton.click()
         for line, (words, buttons) in rows.items():
-            self.section.installing.onInstall()
+            self.section.setting_up.install()
             self.end(1, line)
             self.assertIn(words, self.said())
             self.assertEqual(self.buttons(), buttons)
@@ -246,7 +246,7 @@ class InstallTest(TrainTest):
         self.assertEqual(self.buttons(), ["Choose another folder…"])
 
     def test_it_goes_on_after_slicer_was_closed(self):
-        self.section.installing.onInstall()
+        self.section.setting_up.install()
         self.section.close()
         self.open()
         self.assertIn("was not finished last time", self.said())
