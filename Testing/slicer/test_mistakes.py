@@ -128,11 +128,13 @@ class MistakesTest(Planting, BenchTest):
             panel.ui.segmentButton.click()
         else:
             PretendRequest.outcome = "both"
-        for _look in range(100):  # each of them works for a moment only
+        from bench import faults
+
+        def looked():
             panel._timer.timeout.emit()
-            if panel.run is None:
-                return
-        raise AssertionError("the run does not end")
+            return panel.run is None or faults.kept
+
+        self.until(looked, "the end of the run")
 
 
 class ErrorWithKey(RuntimeError):
