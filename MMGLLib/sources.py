@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 import slicer
 
+from mmgl.imaging.scan_files import write_scan
 from mmgl.study import Image
 from mmgl.study.cases import clean_name
 from mmgl.study.splits import pseudonym
@@ -16,7 +17,7 @@ from MMGLLib.aside import RunWithAside
 from MMGLLib.case_nodes import CASE
 from MMGLLib.messages import MMGLError
 from MMGLLib.runs import Event
-from MMGLLib.training_cases import copied, write_scan
+from MMGLLib.training_cases import copied
 
 
 class Source(NamedTuple):

@@ -9,10 +9,9 @@ from typing import Any
 import numpy as np
 import slicer
 
-from mmgl.files import replacing
 from mmgl.finding import Finding
-from mmgl.imaging.conversion import image_of
 from mmgl.imaging.scan import Scan
+from mmgl.imaging.scan_files import write_scan
 from mmgl.imaging.segmentation import Segmentation
 from mmgl.imaging.segmentation_files import write_segmentation
 from mmgl.structures import PALETTE, Structure
@@ -146,17 +145,6 @@ def _free(folder: Path, name: str, suffix: str) -> Path:
     """Return a path in a folder that no file has."""
     names = [name, *(f"{name}-{n}" for n in range(2, 1000))]
     return next(path for stem in names if not (path := folder / f"{stem}{suffix}").exists())
-
-
-def write_scan(path: Path, scan: Scan) -> None:
-    """Write a scan, with what is known of its modality."""
-    import SimpleITK as sitk
-
-    image = image_of(scan.array if len(scan.array) > 1 else scan.array[0], scan.grid)
-    if scan.modality:
-        image.SetMetaData("Modality", f"MET_MOD_{scan.modality}")
-    with replacing(path) as temporary:
-        sitk.WriteImage(image, str(temporary), useCompression=True)
 
 
 def _mark_completed(node: Any) -> None:

@@ -19,14 +19,14 @@ from slicer.ScriptedLoadableModule import (
     ScriptedLoadableModule,
     ScriptedLoadableModuleLogic,
     ScriptedLoadableModuleTest,
-    ScriptedLoadableModuleWidget,
 )
-from slicer.util import VTKObservationMixin
 
 try:
     import MMGLLib  # noqa: F401
 except ModuleNotFoundError:  # in the source tree the shared packages lie one folder up
     sys.path.append(str(Path(__file__).resolve().parents[1]))
+
+from MMGLLib.module_widget import ModuleWidget
 
 PAGE = "https://github.com/SlicerMMGL/SlicerMMGL#in-3d-slicer"
 """Slicer's own documentation, to which modules are linked otherwise, has no page about an extension."""
@@ -61,58 +61,31 @@ def registerSampleData():
     samples.register(SampleData, Path(__file__).parent / "Resources")
 
 
-class MMGLSegmentWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
-    """The panel, and how it follows the scene."""
+class MMGLSegmentWidget(ModuleWidget):
+    """The panel, which begins nothing while the user is elsewhere."""
 
-    def __init__(self, parent=None):
-        ScriptedLoadableModuleWidget.__init__(self, parent)
-        VTKObservationMixin.__init__(self)
-        self.logic = None
-        self.panel = None
-
-    def setup(self):
-        """Make the panel. Nothing is installed, downloaded or imported that is not there."""
+    def make(self, form):
+        """Return the logic and the panel."""
         from MMGLSegmentLib.panel import Panel
 
-        ScriptedLoadableModuleWidget.setup(self)
-        self.logic = MMGLSegmentLogic()
-        form = slicer.util.loadUI(self.resourcePath("UI/MMGLSegment.ui"))
-        self.layout.addWidget(form)
-        form.setMRMLScene(slicer.mrmlScene)
-        self.panel = Panel(form, self.logic)
-        self.addObserver(slicer.mrmlScene, slicer.mrmlScene.StartCloseEvent, self.onSceneStartClose)
-        self.addObserver(slicer.mrmlScene, slicer.mrmlScene.EndCloseEvent, self.onSceneEndClose)
-        self.addObserver(slicer.mrmlScene, slicer.mrmlScene.EndImportEvent, self.onSceneEndClose)
-        self.addObserver(slicer.mrmlScene, slicer.mrmlScene.NodeRemovedEvent, self.onNodeRemoved)
-        slicer.app.connect("aboutToQuit()", self.cleanup)
-        self.panel.follow(self.logic.getParameterNode())
+        logic = MMGLSegmentLogic()
+        return logic, Panel(form, logic)
 
-    def cleanup(self):
-        """Leave nothing behind: no process, no timer, no observer."""
-        self.removeObservers()
-        if self.panel is not None:
-            slicer.app.disconnect("aboutToQuit()", self.cleanup)
-            self.panel.close()
-            self.panel = None
+    def setup(self):
+        """Make the panel, and notice when a result is removed."""
+        ModuleWidget.setup(self)
+        self.addObserver(slicer.mrmlScene, slicer.mrmlScene.NodeRemovedEvent, self.onNodeRemoved)
 
     def enter(self):
         """Show what the scene has now."""
         self.panel.here = True
         self.panel.result.editor.enter()
-        self.panel.follow(self.logic.getParameterNode())
+        ModuleWidget.enter(self)
 
     def exit(self):
         """Begin nothing while the user is elsewhere."""
         if self.panel is not None:
             self.panel.leave()
-
-    def onSceneStartClose(self, caller, event):
-        """Let go of all nodes before they vanish."""
-        self.panel.follow(None)
-
-    def onSceneEndClose(self, caller, event):
-        """Begin again with what the scene has now."""
-        self.panel.follow(self.logic.getParameterNode())
 
     def onNodeRemoved(self, caller, event):
         """Show no result that is gone."""

@@ -21,14 +21,14 @@ from slicer.ScriptedLoadableModule import (
     ScriptedLoadableModule,
     ScriptedLoadableModuleLogic,
     ScriptedLoadableModuleTest,
-    ScriptedLoadableModuleWidget,
 )
-from slicer.util import VTKObservationMixin
 
 try:
     import MMGLLib  # noqa: F401
 except ModuleNotFoundError:  # in the source tree the shared packages lie one folder up
     sys.path.append(str(Path(__file__).resolve().parents[1]))
+
+from MMGLLib.module_widget import ModuleWidget
 
 PAGE = "https://github.com/SlicerMMGL/SlicerMMGL#in-3d-slicer"
 """Slicer's own documentation, to which modules are linked otherwise, has no page about an extension."""
@@ -65,56 +65,25 @@ class MMGLTrainParameterNode:
     planes: str
 
 
-class MMGLTrainWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
-    """The panel, and how it follows the scene."""
+class MMGLTrainWidget(ModuleWidget):
+    """The panel. What is painted is kept when it is closed, and a training goes on without it."""
 
-    def __init__(self, parent=None):
-        ScriptedLoadableModuleWidget.__init__(self, parent)
-        VTKObservationMixin.__init__(self)
-        self.logic = None
-        self.panel = None
-
-    def setup(self):
-        """Make the panel. Nothing is installed, downloaded or imported that is not there."""
+    def make(self, form):
+        """Return the logic and the panel."""
         from MMGLTrainLib.panel import Panel
 
-        ScriptedLoadableModuleWidget.setup(self)
-        self.logic = MMGLTrainLogic()
-        form = slicer.util.loadUI(self.resourcePath("UI/MMGLTrain.ui"))
-        self.layout.addWidget(form)
-        form.setMRMLScene(slicer.mrmlScene)
-        self.panel = Panel(form, self.logic, lambda name: slicer.util.loadUI(self.resourcePath(f"UI/{name}.ui")))
-        self.addObserver(slicer.mrmlScene, slicer.mrmlScene.StartCloseEvent, self.onSceneStartClose)
-        self.addObserver(slicer.mrmlScene, slicer.mrmlScene.EndCloseEvent, self.onSceneEndClose)
-        self.addObserver(slicer.mrmlScene, slicer.mrmlScene.EndImportEvent, self.onSceneEndClose)
-        slicer.app.connect("aboutToQuit()", self.cleanup)
-        self.panel.follow(self.logic.getParameterNode())
-
-    def cleanup(self):
-        """Leave nothing behind: no process, no timer, no observer; what is painted is kept, and a training goes on."""
-        self.removeObservers()
-        if self.panel is not None:
-            slicer.app.disconnect("aboutToQuit()", self.cleanup)
-            self.panel.close()
-            self.panel = None
+        logic = MMGLTrainLogic()
+        return logic, Panel(form, logic, self.load)
 
     def enter(self):
         """Show what the scene and the study have now."""
         self.panel.sections["labels"].editor.enter()
-        self.panel.follow(self.logic.getParameterNode())
+        ModuleWidget.enter(self)
 
     def exit(self):
         """Put the brush away; what is being trained or looked at goes on while another module is open."""
         if self.panel is not None:
             self.panel.sections["labels"].editor.leave()
-
-    def onSceneStartClose(self, caller, event):
-        """Let go of all nodes before they vanish; the study stays open."""
-        self.panel.follow(None)
-
-    def onSceneEndClose(self, caller, event):
-        """Begin again with what the scene has now."""
-        self.panel.follow(self.logic.getParameterNode())
 
 
 class MMGLTrainLogic(ScriptedLoadableModuleLogic):

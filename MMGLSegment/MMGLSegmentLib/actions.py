@@ -8,17 +8,10 @@ from mmgl.jobs.exchange import MOST_PIECES
 def actions(panel):
     """Return text and callable of the button for each error that a click can put right."""
     another_model = (_("Choose another model"), lambda: panel.adding.onModel())
-    again = (_("Try again"), lambda: panel.again())
+    again = (_("Try again"), lambda: panel.one_scan.again())
     region = (_("Choose a region"), lambda: show_advanced(panel))
-    install_again = (_("Try again"), lambda: panel.setting_up.onInstall())
     return {
-        "slicer.no_torch": (_("Install"), lambda: panel.setting_up.onInstall()),
-        "slicer.broken_torch": (_("Repair"), lambda: panel.setting_up.onRepair()),
-        "slicer.interrupted": (_("Go on"), lambda: panel.setting_up.onGoOn()),
-        "slicer.network": (_("Install from a folder…"), lambda: panel.setting_up.onWheels()),
-        "slicer.wheels": (_("Choose another folder…"), lambda: panel.setting_up.onWheels()),
-        "slicer.disk": install_again,
-        "slicer.not_installed": install_again,
+        **{key: ways[0] for key, ways in panel.setting_up.ways.items()},
         "slicer.no_model": (_("Add a model"), lambda: panel.adding.onModel()),
         "slicer.no_models": (_("Choose another study"), lambda: panel.adding.onStudy()),
         "slicer.no_study": (_("Choose another study"), lambda: panel.adding.onStudy()),
@@ -51,12 +44,12 @@ def way_on(panel, error, empty=()):
         empty: names of structures that were not found.
     """
     if error.key == "slicer.bent_scan":
-        return _("Segment it as stored"), lambda: panel.again(as_stored=True)
+        return _("Segment it as stored"), lambda: panel.one_scan.again(as_stored=True)
     if error.key == "slicer.nothing_found":
-        return _("Look at a lower threshold"), lambda: panel.again(lower=list(empty))
-    pieces = error.parameters.get("pieces", max(4, 2 * panel.asked_again.get("pieces", 1)))
+        return _("Look at a lower threshold"), lambda: panel.one_scan.again(lower=list(empty))
+    pieces = error.parameters.get("pieces", max(4, 2 * panel.one_scan.asked.get("pieces", 1)))
     if error.key in ("memory.segment", "slicer.died") and pieces <= MOST_PIECES:
-        return _("Try again in pieces"), lambda: panel.again(pieces=pieces)
+        return _("Try again in pieces"), lambda: panel.one_scan.again(pieces=pieces)
     return None
 
 
@@ -68,4 +61,4 @@ def show_advanced(panel):
 def use_processor(panel):
     """Segment with the processor instead of the graphics card."""
     panel.ui.deviceSelector.setCurrentIndex(panel.ui.deviceSelector.findData("cpu"))
-    panel.again()
+    panel.one_scan.again()

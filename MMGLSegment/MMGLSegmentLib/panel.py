@@ -6,15 +6,16 @@ from slicer.i18n import tr as _
 
 from MMGLLib import models, nodes, sequences, setup, worker
 from MMGLLib.messages import MMGLError
+from MMGLLib.setting_up import SettingUp
 from MMGLSegmentLib.actions import actions, way_on
 from MMGLSegmentLib.adding import Adding
 from MMGLSegmentLib.advanced import Advanced
 from MMGLSegmentLib.folder import Folder
 from MMGLSegmentLib.model_list import ModelList
+from MMGLSegmentLib.one_scan import OneScan
 from MMGLSegmentLib.progress import Progress
 from MMGLSegmentLib.question import Question
 from MMGLSegmentLib.result import Result
-from MMGLSegmentLib.setting_up import SettingUp
 from MMGLSegmentLib.training import Training
 
 POLL, HURRY = 100, 10
@@ -34,16 +35,22 @@ class Panel:
         self.ui = slicer.util.childWidgetVariables(form)
         self.parameters = self.run = self._links = self._answer = None
         self.here = False
-        self.asked_again = {}
+        self.setting_up = SettingUp(
+            lambda words: self.message.say(words),
+            lambda *said: self.message.fail(*said),
+            self.onWheels,
+            self.onSetUp,
+            _("Segment"),
+        )
         self.message = Question(self.ui, actions(self), self._names)
         self.models, self.progress = ModelList(self.ui.modelSelector), Progress(self.ui)
-        self.advanced, self.result = Advanced(self), Result(self)
-        self.training, self.folder, self.setting_up = Training(self), Folder(self), SettingUp(self)
+        self.advanced, self.result, self.adding = Advanced(self), Result(self), Adding(self)
+        self.one_scan, self.folder, self.training = OneScan(self), Folder(self), Training(self)
         self._timer = qt.QTimer()
         self._timer.setInterval(POLL)
         self._timer.connect("timeout()", self.onTimeout)
-        self.adding = Adding(self)
-        self.ui.segmentButton.connect("clicked()", self.onSegmentOrCancel)
+        self.ui.wheelsButton.connect("clicked()", self.setting_up.install_from_folder)
+        self.ui.repairButton.connect("clicked()", self.setting_up.repair)
         self.ui.scanSelector.connect("currentNodeChanged(vtkMRMLNode*)", self.onInputs)
         self.ui.framesCheckBox.connect("toggled(bool)", self.onInputs)
         self.ui.modelSelector.connect("currentIndexChanged(int)", self.onModel)
@@ -88,21 +95,6 @@ class Panel:
         self.result.leave()
         worker.close()
 
-    def onSegmentOrCancel(self):
-        """Segment, or cancel what is going on."""
-        if self.run is not None:
-            self.run.cancel()
-            self.ui.segmentButton.enabled = False
-            self.ui.statusLabel.text = _("Cancelling")
-            return
-        self.asked_again = {}
-        self.again()
-
-    def again(self, **asked):
-        """Segment once more, in another way than the settings say; what was asked for before still holds."""
-        self.asked_again.update(asked)
-        self.start(self._segmenting, self.onSegmented)
-
     def start(self, begin, onEnd):
         """Begin something that goes on in the background, and follow it.
 
@@ -142,23 +134,6 @@ class Panel:
         self._answer(event)
         self.show_state()
 
-    def onSegmented(self, event):
-        """Show the result, or say why there is none."""
-        if event["event"] == "failed":
-            self.message.fail(event["error"], event["details"], way_on(self, event["error"]))
-        elif event["event"] == "cancelled":
-            self.message.say(str(event["error"]))
-        else:
-            self.parameters.result = event["node"]
-            scan = self.scan_of_result(event["node"])
-            self.result.show(event["node"], scan)
-            self.result.told(event)
-            if event["empty"]:
-                names, tried = ", ".join(event["empty"]), event.get("lower", True)  # frames have no such choice
-                key = "slicer.still_nothing" if tried else "slicer.nothing_found"
-                error = MMGLError(key, structures=names, scan=scan.GetName())
-                self.message.fail(error, action=way_on(self, error, event["empty"]))
-
     def add_model(self, path):
         """Keep a model file or a study in the list of this computer, and choose it."""
         self.message.say("")
@@ -190,6 +165,16 @@ class Panel:
         if self.here and scan and card and self.run is None and not setup.missing():
             worker.prepare(self.models.current(), self.ui.deviceSelector.currentData)
 
+    def onWheels(self):
+        """Choose the folder that PyTorch is installed from."""
+        return qt.QFileDialog.getExistingDirectory(self.form, _("Choose the folder of wheels"))
+
+    def onSetUp(self):
+        """Show what can be done now that PyTorch is being installed, or is there."""
+        self.models.show()
+        self.advanced.show_computer()
+        self.show_state()
+
     def onNodeRemoved(self):
         """Show no result that is not there any more; the parameters hear of it later."""
         if self.result.node is not None and self.result.node.GetScene() is None:
@@ -218,19 +203,6 @@ class Panel:
         else:
             done = _("Correct the result where needed.")
             self.ui.statusLabel.text = done if self.result.node is not None else _("Click Segment.")
-
-    def _segmenting(self):
-        """Return the run of the scan that is chosen, or of all frames of its sequence."""
-        scan, asked = self.ui.scanSelector.currentNode(), self.advanced.asked()
-        if self.ui.framesCheckBox.checked and sequences.frames_of(scan) is not None:  # folded away it is hidden, too
-            for alone in ("doubt", "finer"):
-                asked.pop(alone, None)
-            return self.logic.segmentSequence(scan, self.models.current(), wait=False, onEvent=self.onEvent, **asked)
-        region = self.ui.regionSelector.currentNode()
-        return self.logic.segment(
-            scan, self.models.current(), wait=False, onEvent=self.onEvent, region=region, surfaces=True,
-            **asked, **self.asked_again,
-        )  # fmt: skip
 
     def _say_fit(self, said):
         self.ui.fitLabel.text = said

@@ -9,12 +9,12 @@ from slicer.i18n import tr as _
 from MMGLLib import setup, training
 from MMGLLib.anonymous import names_of
 from MMGLLib.messages import MMGLError
-from MMGLTrainLib.installing import Installing
+from MMGLLib.setting_up import SettingUp
 from MMGLTrainLib.live_view import LiveView
 from MMGLTrainLib.notice import Notice
 from MMGLTrainLib.queued import Queued
 from MMGLTrainLib.ready import Ready
-from MMGLTrainLib.work import say_end, show_work
+from MMGLTrainLib.work import say_end, show_work, tell_elsewhere
 
 POLL, HURRY = 500, 20
 """Milliseconds between two looks at a training; the shorter ones while there is much to read."""
@@ -42,7 +42,7 @@ class TrainSection:
         self._seen_working = False
         self.ready, self.live = Ready(self.ui), LiveView(self.ui)
         self.queued, self.notice = Queued(self.ui), Notice(self.ui, lambda: names_of(self.study))
-        self.installing = Installing(form, self.notice, self.onInstalled)
+        self.setting_up = SettingUp(self.notice.say, self._fail, self.onWheels, self.onSetUp, _("Train"))
         self._timer = qt.QTimer()
         self._timer.setInterval(POLL)
         self._timer.connect("timeout()", self.onTimeout)
@@ -59,7 +59,7 @@ class TrainSection:
         if another:
             self.notice.say("")
             self.training = None
-            self.installing.offer_to_go_on()
+            self.setting_up.offer_to_go_on()
             found = training.trainings(study.folder)[-1:] if study is not None else []
             if found:
                 self._watch(found[0])
@@ -145,7 +145,11 @@ class TrainSection:
         if self.onShow is not None:
             self.onShow(case)
 
-    def onInstalled(self):
+    def onWheels(self):
+        """Choose the folder that PyTorch is installed from."""
+        return qt.QFileDialog.getExistingDirectory(self.form, _("Choose the folder of wheels"))
+
+    def onSetUp(self):
         """Look again at what this computer can train with."""
         self.ready.ask_machine()
         self._timer.start()
@@ -179,10 +183,7 @@ class TrainSection:
                 desk.opened.require_writable()
             self._watch(start())
         except MMGLError as error:
-            if error.key == "slicer.no_torch":
-                self.installing.fail(error)
-            else:
-                self.notice.fail(str(error), "")
+            self._fail(error)
             return
         self.queued.follow(self.training)
         self.live.follow(self.training, self.study)
@@ -206,17 +207,14 @@ class TrainSection:
             self.ready.follow(self.study, self._findings())
         say_end(self.training, self.notice, self._ways_on())
         if self._seen_working:
-            words = self.ui.noticeLabel.text.partition("\n")[0]
-            slicer.util.showStatusMessage(_("MMGL Train: {words}").format(words=words))  # whoever is in another module
+            tell_elsewhere(self.ui.noticeLabel.text)
             self._changed()
 
     def _ways_on(self):
         """Return the buttons that fit the end of the training."""
         look, go_on = self.training.look, (_("Continue"), self.onContinue)
-        if look.key == "slicer.no_torch":
-            return [(_("Install"), self.installing.onInstall)]
-        if look.key == "slicer.broken_torch":
-            return [(_("Repair"), self.installing.onRepair)]
+        if look.key in self.setting_up.ways:
+            return self.setting_up.ways[look.key]
         if not self.training.resumable:
             return []
         if look.key == "device.lost":
@@ -224,6 +222,10 @@ class TrainSection:
         if look.state == "stopped" or not self.training.story.errors:
             return [go_on]
         return [go_on, (_("Use it as it is"), self.onKeep)]
+
+    def _fail(self, error, log=""):
+        """Show what is in the way, with the buttons that put it right."""
+        self.notice.fail(str(error), log, *self.setting_up.ways.get(error.key, ()))
 
     def _findings(self):
         desk = getattr(self.logic, "desk", None)  # where the panel keeps what the checks found
@@ -238,12 +240,11 @@ class TrainSection:
 
     def _show_state(self):
         busy, ui = self.busy, self.ui
-        ui.readyFrame.visible = not busy
-        ui.workFrame.visible = busy
+        ui.readyFrame.visible, ui.workFrame.visible = not busy, busy
         if busy:
             show_work(ui, self.training)
         else:
             hindrance = self.ready.hindrance if self.study is not None else ""
             ui.trainButton.text = _("Train")
-            ui.trainButton.enabled = self.study is not None and not hindrance and not self.installing.busy
+            ui.trainButton.enabled = self.study is not None and not hindrance and not self.setting_up.busy
             ui.trainButton.toolTip = hindrance or _("Begins at once, in the background.")

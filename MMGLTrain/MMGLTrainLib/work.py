@@ -2,6 +2,7 @@
 
 import time
 
+import slicer
 from slicer.i18n import tr as _
 
 from MMGLLib import study_models, times
@@ -37,6 +38,11 @@ def say_end(training, notice, ways_on):
         notice.say(look.words, *ways_on)
     elif look.state != "new":
         notice.fail(look.words, training.report(), *ways_on)
+
+
+def tell_elsewhere(words):
+    """Say in the status bar how a training ended, as the user may be in another module."""
+    slicer.util.showStatusMessage(_("MMGL Train: {words}").format(words=words.partition("\n")[0]))
 
 
 def _ready_words(training):

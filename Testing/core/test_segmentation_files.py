@@ -357,6 +357,27 @@ def test_what_cannot_be_written_leaves_nothing_behind(tmp_path: Path, monkeypatc
     assert caught.value.key == "file.unwritable"
 
 
+@pytest.mark.parametrize("share", [0.0, 0.9])
+@pytest.mark.parametrize("suffix", [".seg.nrrd", ".nrrd", ".nii.gz", ".nii", ".mha"])
+def test_what_a_full_disk_took_only_a_part_of_takes_no_place(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, suffix: str, share: float
+) -> None:
+    """ITK may say nothing where a disk is full: then a label would be lost, and a result be wrong."""
+    path = tmp_path / f"a{suffix}"
+    path.write_bytes(b"what was there before")
+    write = sitk.WriteImage
+
+    def cut(image: sitk.Image, name: str, **named: bool) -> None:
+        write(image, name, **named)
+        Path(name).write_bytes(Path(name).read_bytes()[: int(share * Path(name).stat().st_size)])
+
+    monkeypatch.setattr(sitk, "WriteImage", cut)
+    named = (STRUCTURES,) if suffix == ".seg.nrrd" else ()
+    with pytest.raises(MMGLError, match="disk may be full"):
+        (write_segmentation if named else write_labelmap)(path, LABELMAP, GRID, *named, overwrite=True)
+    assert [file.read_bytes() for file in tmp_path.iterdir()] == [b"what was there before"]
+
+
 def test_arrays_that_are_no_labelmap(tmp_path: Path) -> None:
     for array in (
         LABELMAP - 1,

@@ -89,10 +89,6 @@ class DayTest(BenchTest):
                 queue.cancel(turn)
         self.until(lambda: all(turn.state == "over" for turn in queue.turns()), "the end of the queue")
 
-    def until(self, condition, what: str, seconds: float = 1800.0) -> None:
-        """As of every test; the limit is only there so that a fault ends at all."""
-        super().until(condition, what, seconds)
-
     def settle(self) -> None:
         """Let errands end, rows be filled, and cases be loaded and saved."""
         self.until(lambda: not self.labels.busy, "the end of loading or saving")  # an errand may follow

@@ -33,19 +33,28 @@ def settle():
         time.sleep(0.01)
 
 
+def paint(box):
+    """Paint a box of the first structure of the case that is open."""
+    shown = panel.sections["labels"].shown
+    mask = np.zeros(slicer.util.arrayFromVolume(shown.volume).shape, np.uint8)
+    mask[box] = 1
+    segment = shown.segmentation.GetSegmentation().GetNthSegmentID(0)
+    slicer.util.updateSegmentBinaryLabelmapFromArray(mask, shown.segmentation, segment, shown.volume)
+
+
 settle()
 panel.sections["train"].ui.trainButton.click()
 panel.onLabel("scan 4")
 settle()
-shown = panel.sections["labels"].shown
-mask = np.zeros(slicer.util.arrayFromVolume(shown.volume).shape, np.uint8)
-mask[2:5, 3:9, 3:9] = 1
-segment = shown.segmentation.GetSegmentation().GetNthSegmentID(0)
-slicer.util.updateSegmentBinaryLabelmapFromArray(mask, shown.segmentation, segment, shown.volume)
+paint(np.s_[2:5, 3:9, 3:9])
 panel.sections["labels"].ui.doneButton.click()
 settle()
 panel.onLabel("scan 5")
 settle()
+paint(np.s_[2:5, 3:9, 3:9])
+panel.sections["labels"].keeping.keep(panel.sections["labels"].shown)  # as now and then
+settle()
+paint(np.s_[1:6, 3:9, 3:9])
 Path(trainer).with_name("second.txt").write_text("it paints", encoding="utf-8")
 while True:
     slicer.app.processEvents()

@@ -40,7 +40,7 @@ class RegionTest(PanelTest):
         with mock.patch("MMGLLib.sequences.frames_of", lambda _volume: ("browser", "sequence")):
             self.panel.onInputs()
             with mock.patch.object(self.panel.logic, "segmentSequence") as segment:
-                self.panel._segmenting()
+                self.panel.one_scan._begin()
         segment.assert_called_once()
 
     def test_a_region_beside_the_scan(self):

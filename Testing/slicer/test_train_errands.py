@@ -18,7 +18,7 @@ class ErrandTest(TrainingTest):
             self.errands.poll()
             return not self.errands.busy
 
-        self.until(look, "the end of the errand", 300)
+        self.until(look, "the end of the errand")
 
     def test_a_survey_comes_back_from_its_process(self):
         self.errands.ask("survey", self.heard.append, study=str(self.study.folder))

@@ -6,6 +6,7 @@ from pathlib import Path
 from unittest import mock
 
 import numpy as np
+import slicer
 from bench import on_bench_only
 from train_panels import PanelTest
 
@@ -53,6 +54,11 @@ class TwoSlicersTest(PanelTest):
         study = Study.open(self.study.folder)
         self.assertEqual(int((study.read_labelmap(study.case("scan 4")) > 0).sum()), 3 * 6 * 6)  # what was done is kept
         self.assertEqual(len(study.cases), 6)
+        self.labels.open_case("scan 5")  # painted and not done: what was kept is there, what came after it is not
+        self.settle()
+        shown = self.labels.shown
+        painted = slicer.util.arrayFromSegmentBinaryLabelmap(shown.segmentation, "Segment_1", shown.volume)
+        self.assertEqual((shown.state, int((painted > 0).sum())), ("drafting", 3 * 6 * 6))
         train.ui.trainButton.click()  # stop and keep
         self.until(lambda: not train.training.works, "the end of the training")
         self.assertIn("kept as model-1-stopped", train.ui.noticeLabel.text)

@@ -1,6 +1,5 @@
 """The messages of scans, labels and training, row by row: which words say it, and which test provokes it."""
 
-import importlib
 import unittest
 from unittest import mock
 
@@ -8,76 +7,72 @@ import numpy as np
 import SimpleITK as sitk
 import slicer
 from bench import on_bench_only
+from rows import RowsCases
 from scenes import volume_of, write_series
+from setting_up_cases import SettingUpCases
 from train_panels import PanelTest
 from trainings import TrainTest
 
 from mmgl.imaging.grid import Grid
 from mmgl.imaging.segmentation_files import write_segmentation
-from mmgl.messages import CATALOGUE
 from mmgl.structures import Structure
-from MMGLLib import setup
 
 HERE = "test_train_messages"
-ENDS, SCANS, LABELS = "test_train_ends.EndTest", "test_train_scans.FindingTest", "test_train_labels.QuestionsTest"
+ENDS, SCANS, LABELS = "test_train_ends", "test_train_scans", "test_train_labels"
 
 ROWS = {
-    "torch missing, first use": ("slicer.no_torch", f"{HERE}.InstallTest.test_the_first_click_offers_it"),
-    "pip failed: certificate or proxy": ("slicer.network", f"{HERE}.InstallTest.test_what_stands_in_the_way"),
-    "pip failed: disk full": ("slicer.disk", f"{HERE}.InstallTest.test_what_stands_in_the_way"),
-    "torch present but broken": ("slicer.broken_torch", f"{ENDS}.test_torch_is_missing_or_broken"),
-    "Slicer older than supported": ("slicer.old", f"{HERE}.OldTest.test_an_old_slicer_is_told_once"),
+    "torch missing, first use": ("slicer.no_torch", f"{HERE}:test_the_first_click_offers_it_and_changes_nothing_else"),
+    "pip failed: certificate or proxy": ("slicer.network", f"{HERE}:test_what_stands_in_the_way_is_told_in_words"),
+    "pip failed: disk full": ("slicer.disk", f"{HERE}:test_what_stands_in_the_way_is_told_in_words"),
+    "torch present but broken": ("slicer.broken_torch", f"{ENDS}:test_torch_is_missing_or_broken"),
+    "Slicer older than supported": ("slicer.old", f"{HERE}:test_an_old_slicer_is_told_once"),
     "graphics card there, cannot be used": (
         "machine.unusable",
-        "test_train_runs.PathTest.test_the_device_in_words",
+        "test_train_runs:test_the_device_in_words",
     ),
-    "memory of the graphics card": ("memory.too_small", f"{ENDS}.test_memory"),
-    "the graphics card goes": ("device.lost", f"{ENDS}.test_the_graphics_card_goes"),
-    "training process died": ("train.lost", "test_train_ends.AgainTest.test_power_went_while_it_trained"),
+    "memory of the graphics card": ("memory.too_small", f"{ENDS}:test_memory"),
+    "the graphics card goes": ("device.lost", f"{ENDS}:test_the_graphics_card_goes"),
+    "training process died": ("train.lost", "test_train_ends:test_power_went_while_it_trained"),
     "names do not match": (
         "slicer.unknown_segment",
-        f"{LABELS}.test_a_new_name_is_asked_once_with_the_likeliest_first",
+        f"{LABELS}:test_a_new_name_is_asked_once_with_the_likeliest_first",
     ),
     "slices only partly painted": (
         "check.gaps",
-        f"{LABELS}.test_slices_and_missing_structures_are_asked_in_plain_words",
+        f"{LABELS}:test_slices_and_missing_structures_are_asked_in_plain_words",
     ),
     "structure absent in some cases": (
         "check.missing",
-        f"{LABELS}.test_slices_and_missing_structures_are_asked_in_plain_words",
+        f"{LABELS}:test_slices_and_missing_structures_are_asked_in_plain_words",
     ),
-    "label outside the image": ("label.outside", f"{HERE}.ScanTest.test_a_label_that_lies_elsewhere"),
-    "transform on the volume": ("slicer.bent", f"{HERE}.ScanTest.test_a_volume_under_a_transform"),
-    "uneven or missing slices": ("scan.uneven_slices", f"{HERE}.ScanTest.test_missing_slices"),
-    "too few labels": ("train.one_label", "test_train_runs.PathTest.test_what_stands_in_the_way"),
-    "overlapping segments": ("check.overlap", f"{HERE}.ScanTest.test_segments_that_overlap"),
+    "label outside the image": ("label.outside", f"{HERE}:test_a_label_that_lies_elsewhere"),
+    "transform on the volume": ("slicer.bent", f"{HERE}:test_a_volume_under_a_transform"),
+    "uneven or missing slices": ("scan.uneven_slices", f"{HERE}:test_missing_slices"),
+    "too few labels": ("train.one_label", "test_train_runs:test_what_stands_in_the_way"),
+    "overlapping segments": ("check.overlap", f"{HERE}:test_segments_that_overlap"),
     "training learned nothing": (
         "verdict.self",
-        "test_train_models.VerdictTest.test_one_that_cannot_even_reproduce_its_training_scans",
+        "test_train_models:test_one_that_cannot_even_reproduce_its_training_scans",
     ),
     "model for other structures": (
         "models.other",
-        "test_train_models.FileTest.test_import_of_a_model_with_other_structures",
+        "test_train_models:test_import_of_a_model_with_other_structures",
     ),
-    "folder has no readable image": ("scan.no_image_in_folder", f"{HERE}.ScanTest.test_a_folder_without_an_image"),
-    "study moved or drive missing": ("slicer.files_gone", f"{SCANS}.test_moved_files_are_found_with_one_pick"),
+    "folder has no readable image": ("scan.no_image_in_folder", f"{HERE}:test_a_folder_without_an_image"),
+    "study moved or drive missing": ("slicer.files_gone", f"{SCANS}:test_moved_files_are_found_with_one_pick"),
     "power or Slicer lost during training": (
         "train.lost",
-        "test_train_ends.AgainTest.test_power_went_while_it_trained",
+        "test_train_ends:test_power_went_while_it_trained",
     ),
-    "planes that do not fit": ("train.planes", f"{ENDS}.test_what_is_said_before_the_first_event"),
+    "planes that do not fit": ("train.planes", f"{ENDS}:test_what_is_said_before_the_first_event"),
 }
 """What happens: the key of its words, and the test that provokes it and reads them."""
 
 GRID = Grid((6, 16, 16), (1.0, 1.0, 1.0), (0.0, 0.0, 0.0), np.eye(3))
 
 
-class RowsTest(unittest.TestCase):
-    def test_every_row_has_its_words_and_its_test(self):
-        for row, (key, test) in ROWS.items():
-            module, name, method = test.split(".")
-            self.assertIn(key, CATALOGUE, row)
-            self.assertTrue(hasattr(getattr(importlib.import_module(module), name), method), row)
+class RowsTest(RowsCases, unittest.TestCase):
+    rows = ROWS
 
 
 class ScanTest(PanelTest):
@@ -174,96 +169,34 @@ class ScanTest(PanelTest):
 
 
 @on_bench_only
-class InstallTest(TrainTest):
-    def setUp(self):
-        super().setUp()
-        from bench import packaging
+class InstallTest(SettingUpCases, TrainTest):
+    def main_button(self):
+        return self.ui.trainButton
 
-        packaging.asked.clear()
-        self.asked, self.lacking = packaging.asked, ["torch", "safetensors"]
-        for patch in (
-            mock.patch.object(setup, "missing", lambda: list(self.lacking)),
-            mock.patch.object(type(slicer.app), "testingEnabled", lambda _app: False),
-            mock.patch.object(setup.shutil, "disk_usage", lambda _path: mock.Mock(free=20e9)),
-        ):
-            patch.start()
-            self.addCleanup(patch.stop)
+    def setting_up(self):
+        return self.section.setting_up
 
-    def end(self, code=0, *lines):
-        """Have pip end."""
-        for line in lines:
-            self.asked[-1]["logCallback"](line)
-        if not code:
-            self.lacking.clear()
-        self.asked[-1]["completedCallback"](code)
-
-    def test_the_first_click_offers_it(self):
-        self.ui.trainButton.click()
-        self.assertIn("needs PyTorch (about 2.5 GB, once)", self.said())
-        self.assertEqual(self.asked, [])
-        self.ui.firstButton.click()
-        self.assertEqual(self.asked[0]["requirements"], ["torch>=2.2,!=2.9.*", "safetensors>=0.4"])
-        self.assertIn("go on working", self.said())
-        self.assertFalse(self.ui.trainButton.enabled)
-        self.end()
-        self.assertEqual(self.said(), "PyTorch is installed. Click Train.")
-        self.assertTrue(self.ui.trainButton.enabled)
-
-    def test_what_stands_in_the_way(self):
-        rows = {
-            "SSLError(SSLCertVerificationError(1, 'CERTIFICATE_VERIFY_FAILED'))": (
-                "blocked the download (its security certificate is not known)",
-                ["Try again", "Install from a folder…"],
-            ),
-            "ProxyError('Cannot connect to proxy.')": (
-                "blocked the download (no connection)",
-                ["Try again", "Install from a folder…"],
-            ),
-            "OSError: [Errno 28] No space left on device": ("not enough disk space", ["Try again"]),
-            "OSError: [Errno 13] Permission denied": ("Slicer's own folder cannot be written", []),
-            "Segmentation fault": ("could not be installed", ["Try again"]),
-        }
-        self.ui.trainButton.click()
-        for line, (words, buttons) in rows.items():
-            self.section.installing.onInstall()
-            self.end(1, line)
-            self.assertIn(words, self.said())
-            self.assertEqual(self.buttons(), buttons)
-            for machine in ("Traceback", "exit", "Error:", "Errno"):
-                self.assertNotIn(machine, self.said())
-            self.ui.copyButton.click()
-            self.assertIn(line, slicer.app.clipboard().text())
-
-    def test_from_a_folder_of_wheels(self):
-        from bench import popups
-
-        self.ui.trainButton.click()
-        popups.answers.append(str(self.folder))
-        self.ui.secondButton.click()
-        self.assertEqual(self.asked[0]["requirements"][:3], ["--no-index", "-f", str(self.folder)])
-        self.end(1, "ERROR: No matching distribution found for torch")
-        self.assertIn("holds no PyTorch for this Slicer", self.said())
-        self.assertEqual(self.buttons(), ["Choose another folder…"])
-
-    def test_it_goes_on_after_slicer_was_closed(self):
-        self.section.installing.onInstall()
+    def open_again(self):
         self.section.close()
         self.open()
-        self.assertIn("was not finished last time", self.said())
-        self.ui.firstButton.click()
-        self.assertEqual(len(self.asked), 2)
-        self.end()
 
-    def test_repair_takes_the_broken_one_away(self):
+    def shown(self):
+        return self.said()
+
+    def press(self, words):
+        button = next(b for b in (self.ui.firstButton, self.ui.secondButton) if b.text == words)
+        self.assertFalse(button.isHidden())
+        button.click()
+
+    def test_a_broken_one_is_repaired_at_a_click(self):
         self.lacking = []
         self.begin("say ImportError: libtorch_cpu.so: undefined symbol")
         self.ended()
         self.assertEqual(self.buttons(), ["Repair"])
         with mock.patch.object(slicer.util, "pip_uninstall") as uninstall:
-            self.ui.firstButton.click()
+            self.press("Repair")
         uninstall.assert_called_once_with("torch")
         self.end()
-        self.assertIn("Restart Slicer", self.said())
 
 
 class OldTest(PanelTest):

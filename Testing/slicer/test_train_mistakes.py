@@ -16,7 +16,7 @@ from mmgl.study import Study
 
 LIB, MODULE, FORM = "MMGLTrain/MMGLTrainLib/", "MMGLTrain/MMGLTrain.py", "MMGLTrain/Resources/UI/"
 PANEL, SCANS, LABELS, DESK = (f"{LIB}{name}.py" for name in ("panel", "scans_section", "labels_section", "desk"))
-KEEPING = f"{LIB}keeping.py"
+KEEPING, WIDGET = f"{LIB}keeping.py", "MMGLLib/module_widget.py"
 FRAME, TABLE, EDITOR = (f"{FORM}{name}.ui" for name in ("MMGLTrain", "ScansSection", "LabelsSection"))
 
 MISTAKES = {
@@ -31,9 +31,9 @@ MISTAKES = {
     "a parameter that is misspelt": (FRAME, ">seed<", ">sead<"),
     "torch in the GUI process": (DESK, "from mmgl.study import Use", "import torch; from mmgl.study import Use"),
     "the core imported when the module loads": (MODULE, "import slicer\n", "import slicer\nimport mmgl\n"),
-    "observers left behind": (MODULE, "self.removeObservers()", "pass"),
+    "observers left behind": (WIDGET, "self.removeObservers()", "pass"),
     "a timer or a process left behind": (PANEL, "self._timer.stop()", "pass"),
-    "an observer with too few arguments": (MODULE, "StartClose(self, caller, event)", "StartClose(self)"),
+    "an observer with too few arguments": (WIDGET, "StartClose(self, caller, event)", "StartClose(self)"),
     "a study left locked": (PANEL, "self.logic.closeStudy()", "pass"),
     "sleeping in a slot": (SCANS, "self.onLabel(chosen[0])", "__import__('time').sleep(.2); self.onLabel(chosen[0])"),
     "events inside a slot": (LABELS, "self.keeping.done(", "slicer.app.processEvents(); self.keeping.done("),

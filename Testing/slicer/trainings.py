@@ -141,10 +141,6 @@ class TrainingTest(BenchTest):
         self.study = Study.open(document.parent)
         self.addCleanup(self._end_all)
 
-    def until(self, condition, what: str, seconds: float = 600.0) -> None:
-        """As of every test; processes take long to start on a busy computer."""
-        super().until(condition, what, seconds)
-
     def will(self, act: str) -> None:
         """Say what the trainer does once it has begun well: ``finish``, ``wait``, or one of its ends."""
         temporary = self.folder / "trainer" / "act.new"

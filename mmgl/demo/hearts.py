@@ -5,13 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-import SimpleITK as sitk
-
 from mmgl.demo.phantom import heart_phantom
-from mmgl.files import replacing
 from mmgl.imaging.conversion import image_of
 from mmgl.imaging.scan import Scan
 from mmgl.imaging.segmentation_files import write_segmentation
+from mmgl.imaging.writing import write_image
 
 
 def make_hearts(
@@ -44,5 +42,4 @@ def make_hearts(
 
 def _write_scan(path: Path, scan: Scan) -> None:
     """Write a scan of one channel."""
-    with replacing(path) as temporary:
-        sitk.WriteImage(image_of(scan.array[0], scan.grid), str(temporary), True)
+    write_image(path, image_of(scan.array[0], scan.grid))

@@ -5,11 +5,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import SimpleITK as sitk
-
-from mmgl.files import replacing
 from mmgl.imaging.conversion import image_of
 from mmgl.imaging.scan import Scan
+from mmgl.imaging.writing import write_image
 from mmgl.messages import MMGLError
 
 
@@ -34,8 +32,4 @@ def write_scan(path: Path, scan: Scan) -> None:
         image = image[:, :, 0]
     elif scan.modality:
         image.SetMetaData("Modality", scan.modality)
-    try:
-        with replacing(path) as temporary:
-            sitk.WriteImage(image, str(temporary), useCompression=True)
-    except RuntimeError as error:
-        raise MMGLError("file.unwritable", path=path, reason="the disk may be full") from error
+    write_image(path, image)

@@ -9,13 +9,13 @@ from pathlib import Path
 import numpy as np
 import SimpleITK as sitk
 
-from mmgl.files import replacing
 from mmgl.imaging.conversion import image_of
 from mmgl.imaging.grid import Array, Grid
 from mmgl.imaging.image_files import READERS, ImageFile, read_image, suffix_of
 from mmgl.imaging.placing import place
 from mmgl.imaging.segment_keys import keys_for, segments_of
 from mmgl.imaging.segmentation import Segment, Segmentation
+from mmgl.imaging.writing import write_image
 from mmgl.messages import MMGLError
 from mmgl.structures import Structure
 
@@ -120,12 +120,7 @@ def _write(path: Path, image: sitk.Image, overwrite: bool) -> None:
     """Write an image, compressed where the format can be, in one step that cannot be seen half done."""
     if path.exists() and not overwrite:
         raise MMGLError("file.exists", path=path)
-    try:
-        with replacing(path) as temporary:
-            sitk.WriteImage(image, str(temporary), useCompression=True)
-    except (OSError, RuntimeError) as error:
-        reason = error.strerror or "no reason given" if isinstance(error, OSError) else "the disk may be full"
-        raise MMGLError("file.unwritable", path=path, reason=reason) from error
+    write_image(path, image)
 
 
 def _read_as_label(path: Path) -> tuple[ImageFile, Array]:

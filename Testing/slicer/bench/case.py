@@ -32,8 +32,11 @@ class BenchTest(unittest.TestCase):
 
             faults.raise_first()
 
-    def until(self, condition, what: str, seconds: float = 60.0) -> None:
-        """Let events run until ``condition()`` holds; the limit is only there so that a fault ends at all."""
+    def until(self, condition, what: str, seconds: float = 1800.0) -> None:
+        """Let events run until ``condition()`` holds.
+
+        The limit is only there so that a fault ends at all: on a busy computer a process takes minutes to start.
+        """
         import time
 
         end = time.monotonic() + seconds

@@ -1,0 +1,29 @@
+# mypy: disable-error-code="no-untyped-call"
+"""Writing images whole or not at all: where a disk is full, ITK may write a part of a file and say nothing."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import SimpleITK as sitk
+
+from mmgl.files import replacing
+from mmgl.messages import MMGLError
+
+
+def write_image(path: Path, image: sitk.Image) -> None:
+    """Write an image, compressed where the format can be, and read it again before it takes the place of ``path``.
+
+    Raises:
+        MMGLError: ``file.unwritable``; what was at ``path`` before is there still.
+    """
+    reason = "the disk may be full"
+    try:
+        with replacing(path) as temporary:
+            sitk.WriteImage(image, str(temporary), useCompression=True)
+            if sitk.Hash(image) != sitk.Hash(sitk.ReadImage(str(temporary))):
+                raise OSError(0, reason)
+    except (OSError, RuntimeError) as error:
+        if isinstance(error, OSError):
+            reason = error.strerror or "no reason given"
+        raise MMGLError("file.unwritable", path=path, reason=reason) from error
