@@ -246,3 +246,14 @@ def test_events_without_end_are_refused_before_they_are_read(trained, tmp_path):
         file.truncate(MOST_EVENTS + 1)  # a hole, which takes no room on the disk
     with pytest.raises(MMGLError, match="far too large"):
         RunFacts.read(tmp_path)
+
+
+@pytest.mark.parametrize("name", ["x" * 10_000, "../../../other.mmgl", "a\0b.mmgl", "\ud800"])
+def test_the_model_that_a_verdict_names_is_looked_for_among_those_that_are_there(trained, tmp_path, name):
+    run = shutil.copytree(trained.folder / "runs" / "run", tmp_path / "study" / "runs" / "run")
+    (tmp_path / "study" / "models").mkdir()
+    (tmp_path / "other.mmgl").touch()
+    (run / "verdict.json").write_text(json.dumps({"model": name}), encoding="utf-8")
+    assert RunFacts.read(run).model is None
+    (tmp_path / "study" / "models" / "run.mmgl").touch()
+    assert RunFacts.read(run).model.name == "run.mmgl"

@@ -63,9 +63,9 @@ class RunFacts:
     @property
     def model(self) -> Path | None:
         """The file of its model, where there is one."""
+        there = {file.name: file for file in (self.folder.parents[1] / "models").glob("*.mmgl") if file.is_file()}
         names = (str(self.verdict.get("model", "")), f"{self.folder.name}.mmgl")
-        files = [self.folder.parents[1] / "models" / Path(name).name for name in names if name]
-        return next((file for file in files if file.is_file()), None)
+        return next((there[name] for name in names if name in there), None)  # a name of any length may be looked up
 
     def cases(self, use: str) -> list[str]:
         """Return the names of the cases that are for ``train`` or ``check``; they are not for the report."""
