@@ -8,6 +8,7 @@ Each way is a function of a prepared scan; a process of its own runs it, warm, w
 from __future__ import annotations
 
 import json
+import os
 import resource
 import sys
 import time
@@ -122,9 +123,11 @@ WAYS: dict[str, Callable[[Path], Any]] = {
 
 def main() -> None:
     """Run ``array``, ``file`` and ``save`` as they are asked for, and answer each with seconds and memory."""
+    answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
+    os.dup2(2, 1)  # what libraries print is no answer
     name, model, path, folder = sys.argv[1], *map(Path, sys.argv[2:5])
     scan, way, number = read_scan(path), WAYS[name](model), 0
-    print(json.dumps({"ready": name}), flush=True)
+    print(json.dumps({"ready": name}), file=answers, flush=True)
     for line in sys.stdin:
         wall, processor = time.perf_counter(), time.process_time()
         if line.strip() == "file":
@@ -136,7 +139,7 @@ def main() -> None:
         if line.strip() == "save":
             np.save(folder / f"{name}.npy", labelmap)
         told["peak"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
-        print(json.dumps(told), flush=True)
+        print(json.dumps(told), file=answers, flush=True)
 
 
 if __name__ == "__main__":
