@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -33,6 +33,7 @@ class Checker:
         others: training cases, one of which is shown where there are no check cases: an unlabelled one if possible.
         structures: of the study.
         run: gets the best checkpoint, the pictures and the events.
+        stop: asked between two check cases; whoever says yes does not wait for the others.
 
     Attributes:
         rows: Dice of the best network on each case, empty before the first check.
@@ -46,8 +47,9 @@ class Checker:
         structures: Sequence[Structure],
         run: Run,
         device: torch.device,
+        stop: Callable[[], bool] = lambda: False,
     ) -> None:
-        self._cases, self._plan, self._structures = cases, plan, structures
+        self._cases, self._plan, self._structures, self._stop = cases, plan, structures, stop
         self._run, self._device = run, device
         unlabelled = [case for case in others if case.labelmap_file is None]
         self._shown = next(iter([*cases, *unlabelled, *others]))
@@ -82,17 +84,20 @@ class Checker:
         others = any(file.stem != self._run.folder.name for file in self._run.folder.parents[1].glob("models/*.mmgl"))
         return 1 + others + 1 / (len(self._cases) * len(self._plan.planes))
 
-    def check(self, network: UNet, stage: str, step: int, steps: int) -> list[float]:
+    def check(self, network: UNet, stage: str, step: int, steps: int) -> list[float] | None:
         """Check the network after a step, keep it if it is the best so far, and make the preview.
 
         Returns:
-            The mean Dice of each structure, NaN for one that is in no case; empty where there are no check cases.
+            The mean Dice of each structure, NaN for one that is in no case; empty where there are no check cases; None
+            where it was stopped, and nothing is known.
         """
         if not self._cases:
             self._show(find_shown(network, self._shown, self._plan, self._device), stage, step)
             return []
         rows: Rows = []
         for number, case in enumerate(self._cases):
+            if number and world() == 1 and self._stop():  # several would have to wait for one another
+                return None
             if number % world() != rank():
                 rows.append([0.0] * len(self._structures))
                 continue

@@ -62,9 +62,10 @@ class Trainer:
         self.stop = stop or (lambda: False)
         self.method, self.slices, self.plan, self.run, self.device = method, slices, plan, run, device
         self.sets = sets_table(slices.sets, len(structures), device)
-        self.checker = Checker(checks, slices.cases, plan, structures, run, device)
+        self.checker = Checker(checks, slices.cases, plan, structures, run, device, self.stop)
         self.segments = False  # whether a stage that learns to segment has begun
         self._first_stage, self._first_step = 0, 0
+        self._unchecked = False  # whether the last check was stopped
         self._saved_optimiser: dict[str, Tensor] = {}
         self._clock = Clock()
         self.course = Course()
@@ -86,6 +87,7 @@ class Trainer:
         self.slices.generator.set_state(tensors["generator"])
         self._saved_optimiser = {k: v for k, v in tensors.items() if k.startswith("optimiser.")}
         self._first_stage, self._first_step = state["stage"], state["step"]
+        self._unchecked = state["unchecked"]
         self.course = Course.from_json(state["course"])
         begun = self.method.stages[: self._first_stage + (self._first_step > 0)]
         self.segments = any(stage.segments for stage in begun)
@@ -124,6 +126,10 @@ class Trainer:
             "stage", stage=stage.name, number=number + 1, stages=len(self.method.stages), steps=schedule.steps
         )
         schedule = self.course.agreed(number, schedule)
+        if self._unchecked:
+            schedule = self._look(number, step, schedule)
+            if self._unchecked:  # stopped again
+                return False
         self.course.pace.begin()
         while step < schedule.steps:
             progress = schedule.progress(step)
@@ -138,36 +144,36 @@ class Trainer:
             if self._clock.due("replan", REPLAN_SECONDS):
                 schedule = self.course.planned(number, step)
             schedule = self.course.agreed(number, schedule)
-            if stage.segments and self._look(number, step, schedule):
-                schedule = self._ended(number, step, schedule)
-            stopped = anybody(self.stop())
+            if stage.segments:
+                schedule = self._look(number, step, schedule)
+            stopped = self._unchecked or anybody(self.stop())
             if stopped or self._clock.due("save", SAVE_SECONDS):
                 self._save(number, step, optimiser)
             if stopped:
                 return False
         return True
 
-    def _look(self, number: int, step: int, schedule: Schedule) -> bool:
+    def _look(self, number: int, step: int, schedule: Schedule) -> Schedule:
         """Check the network where that is due; in a long stage at least show now and then what it finds.
 
         Returns:
-            Whether nothing has risen for so long that the stage comes to its end.
+            The schedule, which comes to its end early where nothing has risen for long.
         """
-        begun, stage, idle = time.monotonic(), self.method.stages[number], False
+        begun, stage, self._unchecked = time.monotonic(), self.method.stages[number], False
         if schedule.check_due(step):
             scores = self.checker.check(self.method.network, stage.name, step, schedule.steps)
+            self._unchecked = scores is None
+            if scores is None:
+                return schedule
             self.course.pace.checked(time.monotonic() - begun)
             self._clock.due("show", 0.0)
-            idle = self.course.is_idle(number, step, schedule, scores)
+            if self.course.is_idle(number, step, schedule, scores):
+                self.run.tell("idle", stage=stage.name, step=step)
+                return self.course.ended(number, step, schedule)
         elif self._clock.due("show", SHOW_SECONDS):
             self.checker.show(self.method.network, stage.name, step)
             self.course.pace.paused(time.monotonic() - begun)
-        return idle
-
-    def _ended(self, number: int, step: int, schedule: Schedule) -> Schedule:
-        """Return the schedule of a stage that comes to its end early, and say so."""
-        self.run.tell("idle", stage=self.method.stages[number].name, step=step)
-        return self.course.ended(number, step, schedule)
+        return schedule
 
     def _tell_step(self, number: int, step: int, schedule: Schedule, terms: dict[str, Tensor]) -> None:
         """Tell where the training is, and how long it still takes."""
@@ -205,4 +211,5 @@ class Trainer:
         tensors["generator"] = self.slices.generator.get_state()
         if optimiser:
             tensors |= flatten_optimiser(optimiser)
-        self.run.save("last", tensors, {"stage": stage, "step": step, "course": self.course.to_json()})
+        state = {"stage": stage, "step": step, "unchecked": self._unchecked, "course": self.course.to_json()}
+        self.run.save("last", tensors, state)

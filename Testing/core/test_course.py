@@ -1,4 +1,5 @@
-"""A training that learns nothing any more ends by itself and says so; the test sets the clock, and what is found."""
+"""The course of a training on a clock that the test sets: how long it still takes, and that one that learns nothing any
+more ends by itself and says so."""
 
 import json
 from dataclasses import replace
@@ -8,10 +9,13 @@ import numpy as np
 import pytest
 import torch
 from phantoms import ball_study
+from test_schedule import RECORDED
 
 from mmgl.data.plan import make_plan
 from mmgl.messages import MMGLError
+from mmgl.methods import USUAL
 from mmgl.model import read_model
+from mmgl.training import check
 from mmgl.training.budget import Budget
 from mmgl.training.loop import Trainer
 from mmgl.training.patience import GAIN, PATIENCE, TAIL, Patience
@@ -31,7 +35,7 @@ def study(tmp_path_factory):
 @pytest.fixture
 def world(monkeypatch):
     """Make steps and checks take as long, and checks find as much, as the test says; return what can be set."""
-    world = SimpleNamespace(time=0.0, dice=lambda share: [0.8, 0.8], rates=[])
+    world = SimpleNamespace(time=0.0, step=STEP, pace=lambda: 1.0, check=0.0, dice=lambda share: [0.8, 0.8], rates=[])
     clock = SimpleNamespace(monotonic=lambda: world.time, time=lambda: world.time)
     for module in ("course", "loop", "clock", "check", "budget"):
         monkeypatch.setattr(f"mmgl.training.{module}.time", clock)
@@ -42,7 +46,7 @@ def world(monkeypatch):
     monkeypatch.setattr("mmgl.training.preparing.make_plan", lambda *a, **k: replace(make_plan(*a, **k), **small))
 
     def step(self, stage, optimiser, progress):
-        world.time += STEP * (2 if stage.name.startswith("semi") else 1)
+        world.time += world.step * world.pace() * (2 if stage.name.startswith("semi") else 1)
         world.rates.append(rate(progress))
         weight = next(self.method.network.parameters())
         with torch.no_grad():
@@ -50,7 +54,14 @@ def world(monkeypatch):
         return {"loss": weight.sum()}
 
     monkeypatch.setattr(Trainer, "_step", step)
-    monkeypatch.setattr("mmgl.training.check.means", lambda rows: world.dice(world.share()))
+    find = check.find
+
+    def found(*arguments):
+        world.time += world.check
+        return find(*arguments)
+
+    monkeypatch.setattr(check, "find", found)
+    monkeypatch.setattr(check, "means", lambda rows: world.dice(world.share()))
     return world
 
 
@@ -67,6 +78,49 @@ def trained(world, study, name, budget=None, **options):
     budget = budget or Budget(minutes=MINUTES)
     model = train(study, budget=budget, device="cpu", name=name, on_event=heard, **options)
     return events, world.share(), model
+
+
+@pytest.mark.parametrize("budget", [Budget(steps=150), Budget(minutes=MINUTES)], ids=["steps", "minutes"])
+def test_time_left_of_the_usual_method_is_honest_after_the_first_tenth(world, study, budget):
+    """Two of its three stages take twice as long a step, on a computer that is faster and slower by turns."""
+    world.pace = lambda: RECORDED[int(world.time / 20) % len(RECORDED)] / (sum(RECORDED) / len(RECORDED))
+    world.check, world.dice = 3.0, lambda share: [share, 0.5]
+    told = []
+
+    def heard(event):
+        told.append((world.time, event))
+
+    world.share = lambda: world.time / (60 * MINUTES)
+    train(study, method="mmgl+", budget=budget, device="cpu", name=f"left-{budget.steps}", on_event=heard)
+    begun = next(time for time, event in told if event["event"] == "stage")
+    whole = told[-1][0] - begun
+    shown = {}
+    for time, event in told:
+        if event["event"] == "step":
+            shown[int(10 * (time - begun) / whole)] = event["seconds_left"] / (whole - (time - begun))
+    assert set(range(1, 9)) <= set(shown)
+    assert all(0.8 < shown[tenth] < 1.2 for tenth in range(1, 9)), shown
+
+
+@pytest.mark.parametrize(("method", "waits"), [(USUAL, 0.0), ("supervised", 0.0), ("simclr", 0.4)])
+def test_the_first_picture_comes_within_five_minutes_of_learning_to_segment(world, study, method, waits):
+    pictures, begun = [], []
+
+    def heard(event):
+        if event["event"] == "stage":
+            begun.append(world.time)
+        if event["event"] == "preview":
+            pictures.append(world.time)
+
+    world.step, hours = 20.0, 4
+    name = f"picture-{method.strip('+')}"
+    with pytest.raises(MMGLError, match="stopped"):
+        train(
+            study, method=method, budget=Budget(minutes=60 * hours), device="cpu", name=name, on_event=heard,
+            stop=lambda: bool(pictures),
+        )  # fmt: skip
+    assert pictures[0] - begun[-1] <= 300
+    assert begun[-1] - begun[0] == pytest.approx(waits * hours * 3600, rel=0.05)
 
 
 def stages(events):

@@ -1,0 +1,63 @@
+"""Whoever stops a training does not wait for the rest of a check, and nothing is lost by it."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from phantoms import ball_study
+
+from mmgl.data.plan import make_plan
+from mmgl.inference.predictor import Predictor
+from mmgl.messages import MMGLError
+from mmgl.model import read_model
+from mmgl.training import check
+from mmgl.training.budget import Budget
+from mmgl.training.train import resume, train
+
+CHECKED = 3
+"""Check cases."""
+
+
+def test_a_check_is_not_waited_for_and_made_up_for(tmp_path, monkeypatch):
+    small = {"width": 4, "levels": 3, "batch": 4, "planes": ("axial",)}
+    monkeypatch.setattr("mmgl.training.preparing.make_plan", lambda *a, **k: replace(make_plan(*a, **k), **small))
+    study, found, find = ball_study(tmp_path, checks=CHECKED), [], check.find
+
+    def finding(*arguments):
+        found.append(1)
+        return find(*arguments)
+
+    monkeypatch.setattr(check, "find", finding)
+    arguments = {"method": "supervised", "budget": Budget(steps=16), "device": "cpu"}
+    events = []
+    whole = train(study, name="whole", on_event=events.append, **arguments)
+    for name, of_last in (("second", 2), ("last", 8)):  # which check is stopped when one of its cases is done
+        found.clear()
+        least = 1 + CHECKED * (of_last - 1) + 1  # one is looked at before the start, to time it
+
+        def stop(least=least):
+            return len(found) >= least
+
+        parts = []
+        with pytest.raises(MMGLError) as caught:
+            train(study, name=name, stop=stop, on_event=parts.append, **arguments)
+        assert caught.value.key == "run.stopped"
+        assert len(found) == least
+        usable = Predictor(caught.value.parameters["model"])
+        assert usable.segment(study.read_scan(study.cases[0])).shape == (16, 40, 36)
+        assert len([event for event in parts if event["event"] == "check"]) == of_last - 1
+        again = []  # and once more, as soon as it goes on
+        with pytest.raises(MMGLError) as caught:
+            resume(
+                study,
+                name,
+                device="cpu",
+                on_event=again.append,
+                stop=lambda again=again: any(e["event"] == "stage" for e in again),
+            )
+        assert not [event for event in again if event["event"] in ("step", "check")]
+        gone_on = resume(study, name, device="cpu", on_event=parts.append)
+        dice = [[(e["step"], e["dice"]) for e in told if e["event"] == "check"] for told in (events, parts)]
+        assert dice[0] == dice[1]
+        first, second = read_model(whole)[1], read_model(gone_on)[1]
+        assert all(np.array_equal(first[k], second[k]) for k in first)
