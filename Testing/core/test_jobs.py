@@ -10,9 +10,8 @@ from types import SimpleNamespace
 
 import pytest
 
-from mmgl.jobs import Follower, Job, Queue, Record, last_look
+from mmgl.jobs import Follower, Job, Queue, Record, last_look, process
 from mmgl.jobs import job as job_module
-from mmgl.jobs import process
 from mmgl.jobs import queue as queue_module
 from mmgl.jobs.process import birth, end_tree, runs
 from mmgl.jobs.record import read_status
@@ -168,7 +167,8 @@ def test_no_console_opens_where_windows_ends_a_tree(monkeypatch):
     monkeypatch.setattr(subprocess, "CREATE_NEW_PROCESS_GROUP", 0x200, raising=False)
     monkeypatch.setattr(subprocess, "run", lambda command, **more: asked.update(more, command=command))
     end_tree(7, "born", own_group=True)
-    assert asked["command"][0] == "taskkill" and asked["creationflags"] & 0x08000000
+    assert asked["command"][0] == "taskkill"
+    assert asked["creationflags"] & 0x08000000
 
 
 def test_one_folder_is_for_one_process(start):
