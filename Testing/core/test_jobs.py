@@ -6,10 +6,11 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
-from mmgl.jobs import Follower, Job, Queue, Record, last_look
+from mmgl.jobs import Follower, Job, Queue, Record, last_look, process
 from mmgl.jobs import job as job_module
 from mmgl.jobs import queue as queue_module
 from mmgl.jobs.process import birth, end_tree, runs
@@ -156,6 +157,18 @@ def test_the_whole_tree_ends(start):
     Job(job.folder).kill()  # by who did not start it
     until(lambda: not runs(child, born))
     assert job.look().state == "lost"
+
+
+def test_no_console_opens_where_windows_ends_a_tree(monkeypatch):
+    asked = {}
+    monkeypatch.setattr(process, "sys", SimpleNamespace(platform="win32"))
+    monkeypatch.setattr(process, "runs", lambda pid, born: True)
+    monkeypatch.setattr(subprocess, "CREATE_NO_WINDOW", 0x08000000, raising=False)
+    monkeypatch.setattr(subprocess, "CREATE_NEW_PROCESS_GROUP", 0x200, raising=False)
+    monkeypatch.setattr(subprocess, "run", lambda command, **more: asked.update(more, command=command))
+    end_tree(7, "born", own_group=True)
+    assert asked["command"][0] == "taskkill"
+    assert asked["creationflags"] & 0x08000000
 
 
 def test_one_folder_is_for_one_process(start):

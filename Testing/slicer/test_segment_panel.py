@@ -43,6 +43,7 @@ class PathTest(PanelTest):
         self.assertEqual(self.ui.segmentButton.text, "Segment")
         self.assertTrue(self.ui.progressBar.isHidden())
         self.assertEqual(self.ui.segmentEditor.segmentationNode(), node)
+        self.assertFalse(self.ui.segmentEditor.show3DButtonVisible)  # the panel has one
         self.assertFalse(self.ui.resultSection.isHidden())
         self.assertTrue(node.GetSegmentation().ContainsRepresentation("Closed surface"))
         array = slicer.util.arrayFromVolume(self.volume)

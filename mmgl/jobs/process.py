@@ -141,7 +141,8 @@ def end_tree(pid: int, born: str, *, own_group: bool, at_once: bool = False) -> 
     if not runs(pid, born):
         return
     if sys.platform == "win32":
-        subprocess.run(["taskkill", "/PID", str(pid), "/T", "/F"], capture_output=True, check=False)
+        command = ["taskkill", "/PID", str(pid), "/T", "/F"]
+        subprocess.run(command, capture_output=True, check=False, creationflags=_windows_flags())
         return
     group = os.getpgid(pid) if own_group else 0
     group = 0 if group == os.getpgrp() else group

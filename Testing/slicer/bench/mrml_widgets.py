@@ -159,6 +159,7 @@ class qMRMLNodeComboBox:
     segmentationNodeSelectorVisible=flag(True),
     sourceVolumeNodeSelectorVisible=flag(True),
     switchToSegmentationsButtonVisible=flag(True),
+    show3DButtonVisible=flag(True),
     readOnly=flag(False),
     undoEnabled=flag(True),
     maximumNumberOfUndoStates=Of(int, 0),
