@@ -87,17 +87,18 @@ class CaseNodes:
     def understood(self, meanings: Mapping[str, int], structures: Sequence[Structure]) -> None:
         """Show what was painted under other names as the structures it was taken for, unless these are painted too."""
         by_number = {structure.id: structure for structure in structures}
-        segmentation, segments = self.segmentation.GetSegmentation(), _segments(self.segmentation)
-        for segment in segments:
-            structure = by_number.get(meanings.get(segment.GetName(), 0))
-            if structure is None:
+        segments = _segments(self.segmentation)
+        painted = [segment for segment in segments if segment.GetName() in meanings]
+        for segment in painted:
+            structure = by_number.get(meanings[segment.GetName()])
+            same = [other for other in segments if structure and other.GetName() == structure.name]
+            if structure is None or any(other is not segment and other in painted for other in same):
                 continue
-            same = [other for other in segments if other is not segment and other.GetName() == structure.name]
-            if not any(meanings.get(other.GetName()) for other in same):
-                for other in same:  # in which nothing is painted
-                    segmentation.RemoveSegment(other)
-                _tag(segment, structure)
-                _show_as(segment, structure)
+            for empty in same:
+                if empty is not segment:
+                    self.segmentation.GetSegmentation().RemoveSegment(empty)
+            _tag(segment, structure)
+            _show_as(segment, structure)
 
     def accept(self) -> None:
         """Take a draft for one's own work."""

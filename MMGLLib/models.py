@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from mmgl.imaging.grid import Grid
+from mmgl.study.trained import model_files
 from MMGLLib import nodes
 from MMGLLib.messages import MMGLError
 
@@ -56,10 +57,10 @@ def models_of_study(folder: str | Path) -> list[str]:
     folder = Path(folder)
     if not (folder / "study.json").is_file():
         raise MMGLError("slicer.no_study", path=folder)
-    found = sorted((folder / "models").glob("*.mmgl"), key=lambda file: file.stat().st_mtime, reverse=True)
+    found = model_files(folder)
     if not found:
         raise MMGLError("slicer.no_models", path=folder)
-    return [str(file) for file in found]
+    return [str(file) for file in reversed(found)]
 
 
 def models_there(path: str | Path) -> list[str]:

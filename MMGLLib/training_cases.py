@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import slicer
 
 from mmgl.finding import Finding
 from mmgl.imaging.scan import Scan
@@ -18,8 +17,10 @@ from mmgl.structures import PALETTE, Structure
 from mmgl.study import Study
 from mmgl.study.cases import clean_name
 from mmgl.study.label_statistics import overlaps
+from mmgl.study.trained import model_files
 from MMGLLib import nodes
 from MMGLLib.aside import RunWithAside
+from MMGLLib.case_nodes import CaseNodes
 from MMGLLib.messages import MMGLError
 from MMGLLib.results import Making, slabs
 from MMGLLib.runs import Event
@@ -77,7 +78,7 @@ class AddingCase(RunWithAside):
 
         told = yield from self.aside(write)
         if self.node.GetScene() is self.scene:
-            _mark_completed(self.node)
+            CaseNodes(name, self.volume, self.node).done()
         return {"event": "done", "case": name, "waiting": corrections(study), "told": told}
 
     def _case_name(self, study: Study) -> str:
@@ -92,8 +93,7 @@ class AddingCase(RunWithAside):
 
 def corrections(study: Study) -> int:
     """Return how many labels of a study are newer than its latest model."""
-    models = [file.stat().st_mtime for file in (study.folder / "models").glob("*.mmgl")]
-    newest = max(models, default=0.0)
+    newest = max((file.stat().st_mtime for file in model_files(study.folder)), default=0.0)
     labels = [case.label.path for case in study.cases if case.label]
     return sum(path.is_file() and path.stat().st_mtime > newest for path in labels)
 
@@ -145,11 +145,3 @@ def _free(folder: Path, name: str, suffix: str) -> Path:
     """Return a path in a folder that no file has."""
     names = [name, *(f"{name}-{n}" for n in range(2, 1000))]
     return next(path for stem in names if not (path := folder / f"{stem}{suffix}").exists())
-
-
-def _mark_completed(node: Any) -> None:
-    """Say in Slicer's own way that a person has checked these segments."""
-    status = slicer.vtkSlicerSegmentationsModuleLogic
-    segmentation = node.GetSegmentation()
-    for index in range(segmentation.GetNumberOfSegments()):
-        status.SetSegmentStatus(segmentation.GetNthSegment(index), status.Completed)

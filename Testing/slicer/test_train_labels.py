@@ -270,6 +270,22 @@ class QuestionsTest(LabelsTest):
         self.assertEqual(sorted(self.names()), ["LV", "Myocard (ä/ß)"])
         self.assertTrue(self.labels.keeping.is_kept(self.labels.shown))  # another name is no painting
 
+    def test_two_names_for_one_structure_stay_two_segments(self):
+        self.paint("one", BOX)
+        self.paint("two", np.s_[2:5, 12:15, 12:15])
+        self.done()
+        for _name in range(2):
+            self.choices(self.labels._question)["The same as Left ventricle"].click()
+            self.settle()
+        self.assertEqual(sorted(self.names()), ["Left ventricle", "Myocard (ä/ß)", "two"])
+        segmentation = self.labels.shown.segmentation
+        voxels = {}
+        for name in self.names():
+            identity = segmentation.GetSegmentation().GetSegmentIdBySegmentName(name)
+            mask = slicer.util.arrayFromSegmentBinaryLabelmap(segmentation, identity, self.labels.shown.volume)
+            voxels[name] = int((mask > 0).sum())
+        self.assertEqual((voxels["Left ventricle"], voxels["two"]), (3 * 6 * 6, 3 * 3 * 3))
+
     def test_what_was_painted_meanwhile_keeps_its_names(self):
         self.paint("left ventricel", BOX)
         self.done()
