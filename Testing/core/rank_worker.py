@@ -33,6 +33,7 @@ def learn(folder: Path, name: str) -> dict[str, torch.Tensor]:
     torch.manual_seed(0)
     method = build_method(name, plan, 1)
     share_norms(method)
+    _smooth(method)
     method.train()
     slices = SliceSampler(cases, plan, torch.Generator().manual_seed(0))
     run = (SilentRun if rank() else Run)(folder / "run")
@@ -46,6 +47,14 @@ def learn(folder: Path, name: str) -> dict[str, torch.Tensor]:
             trainer._step(stage, optimiser, 0.9 + 0.05 * step)
         found |= {f"gradient {number} {names[p]}": p.grad.clone() for p in stage.parameters()}
     return found | method.state_dict()
+
+
+def _smooth(module: torch.nn.Module) -> None:
+    """Take the kinks out of a network: next to one the rounding decides which gradient an activation gets."""
+    for name, child in module.named_children():
+        if isinstance(child, (torch.nn.ReLU, torch.nn.LeakyReLU)):
+            setattr(module, name, torch.nn.Softplus())
+        _smooth(child)
 
 
 def main(number: str, count: str, folder: str, *names: str) -> None:
