@@ -44,7 +44,7 @@ class SetUpTest(PanelTest):
         from pathlib import Path
 
         self.ui.segmentButton.click()
-        self.assertIn("needs PyTorch (about 2.5 GB, once)", self.said())
+        self.assertIn("needs PyTorch (about 3 GB, once)", self.said())
         self.assertEqual(self.asked(), [])
         self.assertEqual(self.action(), "Install")
         self.ui.actionButton.click()

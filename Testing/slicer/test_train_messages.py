@@ -199,7 +199,7 @@ class InstallTest(TrainTest):
 
     def test_the_first_click_offers_it(self):
         self.ui.trainButton.click()
-        self.assertIn("needs PyTorch (about 2.5 GB, once)", self.said())
+        self.assertIn("needs PyTorch (about 3 GB, once)", self.said())
         self.assertEqual(self.asked, [])
         self.ui.firstButton.click()
         self.assertEqual(self.asked[0]["requirements"], ["torch>=2.2,!=2.9.*", "safetensors>=0.4"])
