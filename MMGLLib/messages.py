@@ -152,7 +152,7 @@ WORDS: dict[str, str] = {
         "from it to go on with it."
     ),
     "slicer.no_torch": (
-        "MMGL needs PyTorch (about 2.5 GB, once), which is not installed yet. Nothing else will be changed. Install it."
+        "MMGL needs PyTorch (about 3 GB, once), which is not installed yet. Nothing else will be changed. Install it."
     ),
     "slicer.broken_torch": (
         "PyTorch is installed but does not start; another extension may have changed it. Repair it and restart Slicer."

@@ -74,7 +74,7 @@ class SettingUpCases:
 
     def test_the_first_click_offers_it_and_changes_nothing_else(self) -> None:
         self.main_button().click()
-        self.assertIn("needs PyTorch (about 2.5 GB, once)", self.said())
+        self.assertIn("needs PyTorch (about 3 GB, once)", self.said())
         self.assertEqual(self.asked, [])
         self.press("Install")
         (asked,) = self.asked

@@ -32,7 +32,7 @@ class MessageTest(PanelTest):
     def test_every_row_that_concerns_segmenting(self):
         rows = {
             "slicer.broken_torch": ({}, "does not start", "Repair"),
-            "slicer.no_torch": ({}, "about 2.5 GB, once", "Install"),
+            "slicer.no_torch": ({}, "about 3 GB, once", "Install"),
             "device.no_cuda": ({}, "No usable NVIDIA graphics card", "Use the processor"),
             "scan.too_large": (
                 {"scan": "Scan", "size": "9 x 9"},
