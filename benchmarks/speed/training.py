@@ -22,7 +22,16 @@ from typing import Any
 
 STRUCTURES, SIDE, BATCH, WIDTH = 3, 256, 8, 16
 
-LOOPS = ("usual", "usual deep", "supervised", "mmgl global", "mmgl local", "mmgl segmentation")
+LOOPS = (
+    "usual",
+    "usual deep",
+    "supervised",
+    "mmgl global",
+    "mmgl local",
+    "mmgl segmentation",
+    "mmgl+ segmentation",
+    "mmgl+ semi-supervised",
+)
 
 
 @dataclass
@@ -70,14 +79,14 @@ def main() -> None:
 def show(taken: dict[str, list[Taken]], outside: dict[str, float], threads: int) -> None:
     """Print the medians, from the lowest to the highest of the rounds."""
     print(f"{BATCH} slices of {SIDE} x {SIDE}, U-Net of width {WIDTH}, {threads} threads; slices per second")
-    print(f"{'loop':18} {'clock':>22} {'processor':>22} {'ratio':>6} {'batch':>6} {'not convolving':>15}")
+    print(f"{'loop':21} {'clock':>22} {'processor':>22} {'ratio':>6} {'batch':>6} {'not convolving':>15}")
     usual = None
     for name, steps in taken.items():
         clock, processor = ([t.slices / getattr(t, kind) for t in steps] for kind in ("clock", "processor"))
         usual = usual or statistics.median(processor)
         ratio = statistics.median(processor) / usual
         batch = sum(t.batch for t in steps) / sum(t.processor for t in steps)
-        print(f"{name:18} {spread(clock)} {spread(processor)} {ratio:6.2f} {batch:6.1%} {outside[name]:15.1%}")
+        print(f"{name:21} {spread(clock)} {spread(processor)} {ratio:6.2f} {batch:6.1%} {outside[name]:15.1%}")
     print("ratio: of processor time to the first loop; batch: share of the step for drawing and augmenting")
     print("usual deep: the usual loop with the loss at three scales that ours has")
 
@@ -196,7 +205,8 @@ def ours(name: str, folder: Path, device: str, watch: Watch) -> tuple[Callable[[
     trainer = Trainer(method, sampler, [], plan, structures, Run(own), where)
     (stage,) = (s for s in method.stages if s.name == [*name.split(), "segmentation"][1])
     optimiser = optimiser_of(stage)
-    slices = sum(len(images) for images in stage.batch(sampler, where).views)
+    batch = stage.batch(sampler, where)
+    slices = sum(len(images) for images in [*batch.views, *batch.unlabelled])
     stage.batch = watch.around(stage.batch)  # type: ignore[method-assign]
     return lambda: trainer._step(stage, optimiser, 0.5), slices
 

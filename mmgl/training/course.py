@@ -86,8 +86,8 @@ class Course:
     def is_over(self, number: int) -> bool:
         """Return whether nothing follows a stage that is done: it brought nothing, and the next is the same again."""
         stage, later = self._stages[number], self._stages[number + 1 :]
-        if later and self.patience.fruitless and type(later[0]) is type(stage):
-            self.patience.early = True
+        if later and type(later[0]) is type(stage):
+            self.patience.early = agreed([self.patience.fruitless]) == [1]
         return self.patience.early
 
     def share(self, number: int, step: int, schedule: Schedule) -> float:
