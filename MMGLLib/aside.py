@@ -32,14 +32,13 @@ class Aside(Generic[Returned]):
         """Whether it goes on."""
         return self._thread.is_alive()
 
-    def go_on(self) -> bool:
-        """Let it go on for a moment, and return whether there is more to do.
+    def go_on(self) -> None:
+        """Let it go on for a moment.
 
         Slicer keeps Python's lock while it waits for events. A thread that lets go of the lock, as each access to a
         file does, gets it back only when Python runs again: without this, at the next look and for one access.
         """
         self._thread.join(MOMENT)
-        return self.works
 
     def wait(self) -> None:
         """Wait for its end; only for another one that is done aside."""
@@ -81,7 +80,8 @@ class RunWithAside(Run):
     def aside(self, do: Callable[[], Returned]) -> Generator[None, None, Returned]:
         """Have something done aside, and return or raise what comes of it."""
         self._aside = aside = Aside(do)
-        while aside.go_on():
+        while aside.works:
             yield
+            aside.go_on()
         self._aside = None  # what it found may be large
         return aside.result()

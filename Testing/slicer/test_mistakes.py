@@ -35,7 +35,7 @@ MISTAKES = {
     "observers left behind": (WIDGET, "self.removeObservers()", "pass"),
     "a timer or a process left behind": (WIDGET, "self.panel.close()", "pass"),
     "an observer with too few arguments": (WIDGET, "StartClose(self, caller, event)", "StartClose(self)"),
-    "a loop that waits for the process": (PANEL, "not self.run.poll() and", "not list(iter(self.run.poll, True)) and"),
+    "a loop that waits for the process": (PANEL, "not self.run.poll():", "not list(iter(self.run.poll, True)):"),
     "sleeping in a slot": (PROGRESS, "_last = time.monotonic(), {}\n        ", "_last = time.sleep(0.2), {}\n        "),
     "events inside a slot": (PANEL, "self._timer.start()", "self._timer.start(); slicer.app.processEvents()"),
     "a dialog nobody can answer": (MESSAGE, "versions, SYSTEM,", "versions, slicer.util.messageBox(said),"),
