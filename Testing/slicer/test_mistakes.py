@@ -89,7 +89,8 @@ class MistakesTest(Planting, BenchTest):
             self.assertEqual(panel.parameters.scan, volume)
             panel.add_model(self.model)
             slicer.mrmlScene.AddNewNodeByClass("vtkMRMLSliceCompositeNode")
-            self.segment(panel)
+            for _again in range(2):  # a slot is slow where it is slow twice
+                self.segment(panel)
             node = panel.parameters.result
             self.assertEqual(node, ui.segmentEditor.segmentationNode())
             ui.overlayCheckBox.checked = True
