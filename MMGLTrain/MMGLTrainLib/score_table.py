@@ -73,8 +73,9 @@ class ScoreTable:
                 cell = qt.QTableWidgetItem(text)
                 if column == 1:
                     cell.setForeground(qt.QBrush(qt.QColor(colour)))
-                if column == 2:
-                    cell.setToolTip(tip)
+                cell.setToolTip(
+                    {0: text, 2: tip, 3: _("Scans it was checked on, and scans it learned from.")}.get(column, "")
+                )
                 self._table.setItem(number, column, cell)
         self._table.resizeRowsToContents()
         height = self._table.horizontalHeader().height + sum(self._table.rowHeight(r) for r in range(len(rows))) + 4
@@ -91,6 +92,6 @@ def _agreement(row):
 def _scans(row):
     """Return how many scans speak for the number, and how many were learned from."""
     if row.cases is None:
-        return _("learned from {labelled}").format(labelled=row.labelled) if row.labelled is not None else "–"
-    words = _("{cases} checked") if row.labelled is None else _("{cases} checked, learned from {labelled}")
+        return _("{labelled} learned").format(labelled=row.labelled) if row.labelled is not None else "–"
+    words = _("{cases} checked") if row.labelled is None else _("{cases} checked, {labelled} learned")
     return words.format(cases=row.cases, labelled=row.labelled)

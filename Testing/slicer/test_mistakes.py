@@ -1,5 +1,6 @@
 """The mistakes that are planted in MMGLSegment, and how it is used meanwhile."""
 
+import time
 from typing import ClassVar
 from unittest import mock
 
@@ -88,7 +89,8 @@ class MistakesTest(Planting, BenchTest):
             self.assertEqual(panel.parameters.scan, volume)
             panel.add_model(self.model)
             slicer.mrmlScene.AddNewNodeByClass("vtkMRMLSliceCompositeNode")
-            self.segment(panel)
+            for _again in range(2):  # a slot is slow where it is slow twice
+                self.segment(panel)
             node = panel.parameters.result
             self.assertEqual(node, ui.segmentEditor.segmentationNode())
             ui.overlayCheckBox.checked = True
@@ -128,13 +130,12 @@ class MistakesTest(Planting, BenchTest):
             panel.ui.segmentButton.click()
         else:
             PretendRequest.outcome = "both"
-        from bench import faults
-
-        def looked():
+        for _look in range(500):  # one of the mistakes is that it never ends
             panel._timer.timeout.emit()
-            return panel.run is None or faults.kept
-
-        self.until(looked, "the end of the run")
+            if panel.run is None:
+                return
+            time.sleep(0.01)  # whatever is done aside goes on
+        raise AssertionError("the run does not end")
 
 
 class ErrorWithKey(RuntimeError):

@@ -75,7 +75,7 @@ class VerdictTest(ModelsTest):
         self.show()
         self.assertEqual(self.ui.verdictLabel.text, "Good: Left ventricle. Not yet: Myocard (ä/ß).")
         self.assertIn("Label it in 3 more", self.ui.adviceLabel.text)
-        self.assertEqual(self.table()[0], ["Left ventricle", "Good", "0.91", "3 checked, learned from 4"])
+        self.assertEqual(self.table()[0], ["Left ventricle", "Good", "0.91", "3 checked, 4 learned"])
         self.assertEqual(self.table()[1][1:3], ["Not learned", "0.91"])
         self.assertIn("Look at model-1", self.section.next_step())
 
