@@ -3,10 +3,10 @@
     python benchmarks/memory/many_volumes.py --volumes 2000 --prepared 2000 --work /big/disk
 
 Writes unlabelled 512 x 512 x 300 volumes as sparse files (157 MB each, little on the disk) and one labelled one,
-trains a few steps in a process of its own, and prints the largest resident memory it ever had, pages of mapped files
-included. ``--prepared`` says how many volumes are prepared by the training, as always; the others are there already, as
-links to the first prepared one, because 2,000 prepared volumes take 140 GB and hours. Prints one JSON line, and ends
-with status 1 above 4 GiB.
+trains a few steps of ``mmgl`` in a process of its own, and prints the largest resident memory it ever had, pages of
+mapped files included. ``--prepared`` says how many volumes are prepared by the training, as always; the others are
+there already, as links to the first prepared one, because 2,000 prepared volumes take 140 GB and hours. Prints one JSON
+line, and ends with status 1 above 4 GiB.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ def main() -> None:
     study = _study(options.work, options.volumes)
     begun = time.monotonic()
     _link(study, options.prepared)
-    train = [sys.executable, "-m", "mmgl", "train", str(study), "--device", "cpu"]
+    train = [sys.executable, "-m", "mmgl", "train", str(study), "--device", "cpu", "--method", "mmgl"]
     _run([*train, "--steps", str(options.steps), "--name", "measured"])
     peak = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss * 1024
     events = [json.loads(line) for line in (study / "runs" / "measured" / "events.jsonl").open(encoding="utf-8")]
