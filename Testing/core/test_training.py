@@ -225,7 +225,7 @@ def test_minutes_become_steps_and_are_kept(tmp_path):
 
 def test_a_long_stage_shows_what_it_finds_between_its_checks(tmp_path, monkeypatch):
     study, weights = ball_study(tmp_path), []
-    monkeypatch.setattr("mmgl.training.loop.CHECKS", 1)
+    monkeypatch.setattr("mmgl.training.course.CHECKS", 1)
     for name, seconds, shown in (("often", 0.0, [1, 2, 3]), ("seldom", 1e9, [3])):
         monkeypatch.setattr("mmgl.training.loop.SHOW_SECONDS", seconds)
         events = []

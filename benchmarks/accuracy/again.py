@@ -30,7 +30,7 @@ from mmgl.device import choose_device, keep_memory
 from mmgl.evaluation.metrics import score, summarise
 from mmgl.progress import ProgressLine
 from mmgl.study import Use
-from mmgl.training import again, loop, preparing
+from mmgl.training import again, course, preparing
 
 OLD, NEW = "Anterior", "Posterior"
 BOTH, OLD_ONLY = {"1": OLD, "2": NEW}, {"1": OLD, "2": ""}
@@ -75,7 +75,7 @@ def make_it_small() -> None:
 
     preparing.make_plan = small
     again.fitting_batch = lambda *arguments, **options: SMALL
-    loop.CHECKS = 3
+    course.CHECKS = 3
 
 
 def make_study(folder: Path, data: Path) -> Study:
