@@ -61,3 +61,18 @@ def test_a_check_is_not_waited_for_and_made_up_for(tmp_path, monkeypatch):
         assert dice[0] == dice[1]
         first, second = read_model(whole)[1], read_model(gone_on)[1]
         assert all(np.array_equal(first[k], second[k]) for k in first)
+
+
+def test_the_checks_of_a_study_are_told_and_not_waited_for(tmp_path):
+    study, events = ball_study(tmp_path, checks=CHECKED), []
+    count = len(study.cases)
+    with pytest.raises(MMGLError) as caught:
+        train(study, budget=Budget(steps=1), device="cpu", name="early", on_event=events.append, stop=lambda: True)
+    assert caught.value.key == "run.stopped_early"
+    looked = [(event["done"], event["of"]) for event in events if event["event"] == "looking"]
+    assert looked == [(1, count)]
+    assert not list(study.folder.glob("models/*"))
+    events.clear()
+    train(study, name="early", method="supervised", budget=Budget(steps=1), device="cpu", on_event=events.append)
+    looked = [event["done"] for event in events if event["event"] == "looking"]
+    assert looked[:count] == list(range(1, count + 1))

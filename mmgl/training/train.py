@@ -21,7 +21,6 @@ from mmgl.networks.norm import share_norms
 from mmgl.ranks import leader_first, rank, told
 from mmgl.study import Study
 from mmgl.study.cases import is_case_name
-from mmgl.study.checks import Severity
 from mmgl.study.trained import free_file, free_name
 from mmgl.training.again import Start, begin_with, start_from
 from mmgl.training.budget import Budget
@@ -29,7 +28,7 @@ from mmgl.training.course import Course
 from mmgl.training.ending import Trained, has_verdict, is_complete, keep, tell_report, tell_verdict
 from mmgl.training.loop import Trainer
 from mmgl.training.memory import within_memory
-from mmgl.training.preparing import look_and_plan, prepare_all
+from mmgl.training.preparing import check_study, look_and_plan, prepare_all
 from mmgl.training.run import Event, Run, SilentRun
 
 
@@ -90,12 +89,10 @@ def train(
     for taken in (model, model.with_suffix(".html"), study.folder / "runs" / name / "config.json"):
         if taken.exists():
             raise MMGLError("file.exists", path=taken)
-    findings = study.check()
-    if failed := [finding for finding in findings if finding.severity is Severity.ERROR]:
-        raise MMGLError("check.failed", count=len(failed), words=failed[0].words, findings=failed)
+    findings = check_study(study, name, stop, on_event)
     run = Run(study.folder / "runs" / name, on_event)
+    asked = _asked(run, stop)
     with run:
-        asked = _asked(run, stop)
         for finding in findings:
             run.tell(
                 "finding", key=finding.key, severity=finding.severity.value, case=finding.case, words=finding.words

@@ -62,10 +62,13 @@ def known_of(study: Study, on_progress: Progress | None = None) -> dict[str, Sta
     known, cases = {}, _looked_at(study)
     with ThreadPoolExecutor(AT_ONCE) as readers:
         work = [readers.submit(statistics, case, study.structures, study.folder / FOLDER) for case in cases]
-        for done, (case, result) in enumerate(zip(cases, work, strict=True), start=1):
-            known[case.name] = result.result()
-            if on_progress is not None:
-                on_progress(done, len(cases))
+        try:
+            for done, (case, result) in enumerate(zip(cases, work, strict=True), start=1):
+                known[case.name] = result.result()
+                if on_progress is not None:
+                    on_progress(done, len(cases))
+        finally:  # who is told may raise, and does not wait for the others then
+            readers.shutdown(wait=False, cancel_futures=True)
     return known
 
 
