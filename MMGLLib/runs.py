@@ -91,9 +91,10 @@ class Run:
             MMGLError: with words that say what to do.
         """
         try:
-            while not self.poll():
+            while not self.ended:
                 if self.idle:
                     time.sleep(0.02)
+                self.poll()
         finally:
             self.abandon()
         if self.error is not None:
