@@ -156,7 +156,7 @@ def test_checkpoints_of_another_training_are_refused_in_words(trained, tmp_path)
         tensors = {name: whole.get_tensor(name) for name in whole.keys()}  # noqa: SIM118
         state = json.loads(whole.metadata()["state"])
     fewer = {name: array for name, array in tensors.items() if not name.startswith("method.")}
-    for arrays, about in ((fewer, state), (tensors, {}), (tensors, {**state, "schedule": 3}), (tensors, [state])):
+    for arrays, about in ((fewer, state), (tensors, {}), (tensors, {**state, "course": 3}), (tensors, [state])):
         save_file(arrays, file, metadata={"state": json.dumps(about)})
         with pytest.raises(MMGLError) as caught:
             resume(study, "run", device="cpu")
