@@ -90,7 +90,7 @@ def test_a_new_structure_that_is_painted_in_one_scan_only_is_learned_from_that_o
     partly = Study.open(study.folder)
     partly.set_label("case-0", partly.case("case-0").label.path, {"1": "Left", "2": ""})
     events = []
-    train(partly, budget=Budget(steps=20), device="cpu", start="first", name="partly", on_event=events.append)
+    train(partly, budget=Budget(steps=40), device="cpu", start="first", name="partly", on_event=events.append)
     assert [e["case"] for e in events if e["event"] == "finding" and e["key"] == "check.missing"] == ["case-0"]
     before, after = (read_card(study.folder / "models" / f"{name}.mmgl").scores for name in ("first", "partly"))
     assert after["Left"] > before["Left"] - 0.02
