@@ -32,6 +32,17 @@ def card_only(folder: Path, name="heart", **changed) -> str:
     return str(path)
 
 
+def put_the_brush_away(test: BenchTest, editor) -> None:
+    """Leave the module with a tool in the hand and come back, and require that nobody could paint meanwhile."""
+    test.assertTrue(editor.shortcuts)
+    editor.setActiveEffectByName("Paint")
+    test.widget.exit()
+    test.assertEqual(editor.mrmlSegmentEditorNode().GetActiveEffectName(), "")
+    test.assertFalse(editor.observes or editor.shortcuts)
+    test.widget.enter()
+    test.assertTrue(editor.shortcuts)
+
+
 def segmented_by_core(folder: Path, scan: Path) -> tuple[str, Path]:
     """Return a model that segments by chance, and what the core, in a process of its own, makes of a scan with it."""
     program = f"""

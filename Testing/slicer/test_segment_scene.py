@@ -3,7 +3,7 @@
 import numpy as np
 import slicer
 from bench import on_bench_only
-from panels import PanelTest
+from panels import PanelTest, put_the_brush_away
 from pretend import PretendRequest
 from scenes import to_ras, transform_of, turned, volume_of
 
@@ -55,13 +55,7 @@ class SceneOperationTest(PanelTest):
         self.will("both")
         self.ended()
         editor = self.ui.segmentEditor
-        self.assertTrue(editor.shortcuts)
-        editor.setActiveEffectByName("Paint")
-        self.widget.exit()
-        self.assertEqual(editor.mrmlSegmentEditorNode().GetActiveEffectName(), "")
-        self.assertFalse(editor.observes or editor.shortcuts)
-        self.widget.enter()
-        self.assertTrue(editor.shortcuts)
+        put_the_brush_away(self, editor)
         editor.setActiveEffectByName("Paint")
         slicer.mrmlScene.AddObserver(slicer.mrmlScene.StartCloseEvent, lambda *_: self.assertFalse(editor.observes), -1)
         slicer.mrmlScene.Clear(0)

@@ -6,6 +6,7 @@ from unittest import mock
 import numpy as np
 import slicer
 from bench import on_bench_only
+from panels import put_the_brush_away
 from scenes import volume_of
 from train_panels import PanelTest
 
@@ -61,13 +62,7 @@ class PaintTest(LabelsTest):
     @on_bench_only
     def test_the_brush_is_put_away_with_the_module(self):
         editor = self.labels.ui.segmentEditor
-        self.assertTrue(editor.shortcuts)
-        editor.setActiveEffectByName("Paint")
-        self.widget.exit()
-        self.assertEqual(editor.mrmlSegmentEditorNode().GetActiveEffectName(), "")
-        self.assertFalse(editor.observes or editor.shortcuts)
-        self.widget.enter()
-        self.assertTrue(editor.shortcuts)
+        put_the_brush_away(self, editor)
         self.assertIsNotNone(editor.segmentationNode())
         slicer.mrmlScene.Clear(0)
         self.assertFalse(editor.shortcuts)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import argparse
+import os
 import sys
 from pathlib import Path
 
@@ -10,6 +12,16 @@ import numpy as np
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "accuracy"))
 
 import data as data_sets
+
+
+def parser_of(document: str | None, patients: int = 10) -> argparse.ArgumentParser:
+    """Return the parser of a script that looks at the check cases of a data set with a model."""
+    parser = argparse.ArgumentParser(description=document, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("data")
+    parser.add_argument("model", type=Path)
+    parser.add_argument("--patients", type=int, default=patients)
+    parser.add_argument("--folder", type=Path, default=Path(os.environ.get("MMGL_DATA", "../shared/data")))
+    return parser
 
 
 def check_cases(name: str, folder: Path, work: Path, patients: int, use: str = "val") -> list[tuple[Path, Path]]:

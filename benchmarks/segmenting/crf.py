@@ -8,16 +8,14 @@ half tells what they give. Dice is taken on the plan's grid.
 
 from __future__ import annotations
 
-import argparse
 import copy
-import os
 import tempfile
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import torch
-from cases import check_cases, dice
+from cases import check_cases, dice, parser_of
 
 from mmgl import Predictor
 from mmgl.data.prepare import prepare_labelmap, prepare_scan
@@ -35,12 +33,7 @@ PARAMETERS = ("appearance", "smoothness", "intensity", "appearance_mm", "smoothn
 
 def main() -> None:
     """Print Dice before and after, on the half that chose and on the half that did not."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("data")
-    parser.add_argument("model", type=Path)
-    parser.add_argument("--patients", type=int, default=10)
-    parser.add_argument("--folder", type=Path, default=Path(os.environ.get("MMGL_DATA", "../shared/data")))
-    options = parser.parse_args()
+    options = parser_of(__doc__).parse_args()
     predictor = Predictor(options.model)
     with tempfile.TemporaryDirectory() as work:
         found = check_cases(options.data, options.folder, Path(work), options.patients)

@@ -10,13 +10,11 @@ the check cases: ``--use test`` tells what a flag is worth on others.
 
 from __future__ import annotations
 
-import argparse
-import os
 import tempfile
 from pathlib import Path
 
 import numpy as np
-from cases import check_cases, dice
+from cases import check_cases, dice, parser_of
 from scipy.stats import spearmanr
 
 from mmgl import Predictor
@@ -26,12 +24,8 @@ from mmgl.imaging.segmentation_files import read_segmentation
 
 def main() -> None:
     """Print the correlations."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("data")
-    parser.add_argument("model", type=Path)
-    parser.add_argument("--patients", type=int, default=40)
+    parser = parser_of(__doc__, patients=40)
     parser.add_argument("--use", choices=["val", "test"], default="val")
-    parser.add_argument("--folder", type=Path, default=Path(os.environ.get("MMGL_DATA", "../shared/data")))
     options = parser.parse_args()
     predictor = Predictor(options.model)
     rows: dict[str, list[tuple[float, float, bool]]] = {s.name: [] for s in predictor.structures}

@@ -10,14 +10,12 @@ and the scan it belongs to, and how many changed by more than a point; and how m
 
 from __future__ import annotations
 
-import argparse
-import os
 import sys
 import tempfile
 from pathlib import Path
 
 import numpy as np
-from cases import check_cases, dice
+from cases import check_cases, dice, parser_of
 
 from mmgl import Predictor
 from mmgl.device import keep_memory
@@ -29,12 +27,7 @@ from mmgl.inference.settings import Settings
 
 def main() -> None:
     """Print the table."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("data")
-    parser.add_argument("model", type=Path)
-    parser.add_argument("--patients", type=int, default=10)
-    parser.add_argument("--folder", type=Path, default=Path(os.environ.get("MMGL_DATA", "../shared/data")))
-    options = parser.parse_args()
+    options = parser_of(__doc__).parse_args()
     keep_memory()
     eight_bits.ENOUGH = 0
     predictor = Predictor(options.model, "cpu")
