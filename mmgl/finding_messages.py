@@ -94,6 +94,7 @@ FINDINGS: dict[str, str] = {
     # what to label next
     "next.nothing": "The study in {path} has no unlabelled scan. Add the scans you could label next.",
     "next.novel": "It looks unlike every scan that is labelled.",
+    "next.typical": "{scans} other unlabelled {scans:scan looks|scans look} more like it than like any labelled one.",
     "next.doubtful": "The model is unsure of {structure}.",
     "next.missing": "The model finds no {structure}.",
 }

@@ -59,7 +59,7 @@ def test_what_is_wanted_first_stands_first():
 
 def test_the_rule_of_steps():
     alone = runs.STEPS["cpu"] * runs.STEP_SECONDS["supervised"]
-    assert runs.steps_of("cpu", "ua-mt") == runs.steps_of("cpu", "supervised") == 1800
+    assert runs.steps_of("cpu", "ua-mt") == runs.steps_of("cpu", "supervised") == 900
     for method in runs.TWO_NETWORKS:
         seconds = runs.steps_of("cpu", method) * runs.STEP_SECONDS[method]
         assert seconds / alone == pytest.approx(1.5, abs=0.1)
@@ -162,6 +162,7 @@ def made_up(run, dice, seconds=600):
     return {
         **run.to_json(),
         "structures": {"Shell": row, "Core": {**row, "hd95": None}, "mean": row},
+        "largest": {"mean": {**row, "dice": dice + 0.01, "hd95": 4.0 - dice}},
         "cases": {"a": [dice + 0.1, None], "b": [dice - 0.1, dice - 0.1]},
         "seconds": {"train": seconds, "segment": 9},
         "stages": [{"stage": "segmentation", "share": 1.0, "steps": run.steps}],
@@ -385,7 +386,8 @@ def test_an_interrupted_run_goes_on_and_says_what_a_whole_one_says(tmp_path, bal
     record = measuring.measure(balls, tmp_path / "root", tmp_path / "work", "cpu")
     assert "looking" not in seen[len(halfway) :]  # it was not begun again
     assert seen[len(halfway) :].count("stage") == 1
-    for key in ("structures", "cases", "stages", "plan", "parameters"):
+    assert set(record["largest"]) == set(record["structures"])
+    for key in ("structures", "largest", "cases", "stages", "plan", "parameters"):
         assert record[key] == whole[key], key
     assert list(record["cases"]) == ["ball-3"]
     assert [stage["steps"] for stage in record["stages"]] == [2, 4]
@@ -463,6 +465,26 @@ def test_scores_keep_means_worst_and_cases():
     assert (mean["dice"], mean["worst"], mean["worst_hd95"]) == (0.7, 0.5, 8.0)
 
 
+def test_only_the_largest_piece_is_scored_beside_the_whole(tmp_path, balls, monkeypatch):
+    sizes = []
+
+    def two_pieces(predictor, scan):
+        found = np.zeros(scan.array.shape[1:], np.int16)
+        found[1:4, 2:8, 2:8] = found[5, 20:22, 20:22] = 1
+        return found
+
+    def counted(case, found, *rest):
+        sizes.append(np.count_nonzero(found))
+        return []
+
+    monkeypatch.setattr(measuring.Predictor, "segment", two_pieces)
+    monkeypatch.setattr(measuring, "score", counted)
+    monkeypatch.setattr(measuring, "scores_to_json", lambda scores: {"structures": {}})
+    run = replace(balls, method="supervised", steps=2)
+    measuring.measure(run, tmp_path / "root", tmp_path / "work", "cpu")
+    assert sizes == [3 * 6 * 6 + 2 * 2, 3 * 6 * 6]
+
+
 # Tables and plots
 
 
@@ -486,7 +508,10 @@ def test_tables():
     assert lines[0].startswith("**acdc-centre, track cpu: 2 check cases.**")
     assert "Dice, 1 labelled | Dice, 3 labelled | Dice, 7 labelled |" in lines[2]
     ours = "| `mmgl+` | **0.755 ± 0.007** | **0.855 ± 0.007** | **0.875 ± 0.007** |"
-    assert lines[4] == f"{ours} **8.14 ± 0.01** | **1.15 ± 0.01** | **0.750** | 1800 | 10 |"
+    assert (
+        lines[4]
+        == f"{ours} **8.14 ± 0.01** | **1.15 ± 0.01** | **0.750** | **0.865 ± 0.007** | **3.15 ± 0.01** | 1800 | 10 |"
+    )
     assert lines[5].startswith("| `bcp` |  | 0.830 |  | 8.17 |")
     assert lines[6].startswith("| `supervised` | 0.705 ± 0.007 | 0.805 ± 0.007 |")
     assert lines[7].startswith("| `supervised`, 70 labelled | 0.890 |")

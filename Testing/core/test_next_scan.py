@@ -1,4 +1,4 @@
-"""What to label next: unlike the labelled ones, or doubtful; and not twice of a kind."""
+"""What to label next: what stands for many, or is doubtful; and not twice of a kind."""
 
 import numpy as np
 from models import predictor, random_model
@@ -16,19 +16,24 @@ def seen(place, core=0.1, shell=0.1):
     return Look(np.array(place, float), doubt)
 
 
-def test_the_strange_and_the_doubtful_come_first_with_their_reason():
-    labelled = [seen((0, 0)), seen((1, 0))]
-    unlabelled = {
-        "same": seen((0.1, 0)),
-        "strange": seen((9, 9)),
-        "doubtful": seen((0.2, 0), core=0.6),
-        "usual": seen((0.9, 0.1)),
-    }
-    chosen = suggest(labelled, unlabelled, 2)
-    assert {s.name for s in chosen} == {"strange", "doubtful"}
-    words = {s.name: s.reason.words for s in chosen}
-    assert "unlike every scan" in words["strange"]
-    assert words["doubtful"] == "The model is unsure of Core."
+def test_what_stands_for_many_comes_before_what_is_strange():
+    crowd = {f"crowd-{n}": seen((5 + 0.1 * n, 5)) for n in range(5)}
+    unlabelled = {"strange": seen((9, 9)), "known": seen((0.1, 0)), **crowd}
+    first, second, *_ = suggest([seen((0, 0)), seen((1, 0))], unlabelled, 7)
+    assert first.name == "crowd-2"
+    assert first.reason.words == "5 other unlabelled scans look more like it than like any labelled one."
+    assert second.name == "strange"
+    assert second.reason.words == "It looks unlike every scan that is labelled."
+
+
+def test_of_two_groups_the_doubtful_one_comes_first_with_its_reason():
+    sure = {f"sure-{n}": seen((5, 0.1 * n)) for n in range(3)}
+    unsure = {f"unsure-{n}": seen((-5, 0.1 * n), core=0.5 + 0.1 * n) for n in range(3)}
+    first, second = suggest([seen((0, 0))], {**sure, **unsure}, 2)
+    assert first.name.startswith("unsure")
+    assert second.name == "sure-1"
+    chosen = suggest([seen((0, 0))], {"doubtful": seen((0.2, 0), core=0.6), "usual": seen((0.1, 0))}, 1)
+    assert [s.reason.words for s in chosen] == ["The model is unsure of Core."]
 
 
 def test_the_second_of_a_kind_waits():
@@ -39,7 +44,7 @@ def test_the_second_of_a_kind_waits():
 
 
 def test_what_is_missing_is_said():
-    (chosen,) = suggest([seen((0, 0))], {"a": seen((0, 0), core=1.0), "b": seen((0.1, 0))}, 1)
+    (chosen,) = suggest([seen((0, 0))], {"a": seen((0.2, 0), core=1.0), "b": seen((0.1, 0))}, 1)
     assert chosen.reason.words == "The model finds no Core."
 
 

@@ -15,7 +15,9 @@ from mmgl import Budget, Predictor, Study, train
 from mmgl.evaluation.metrics import Score, score
 from mmgl.evaluation.pictures import overlay
 from mmgl.files import read_json, write_json
+from mmgl.imaging.grid import Array
 from mmgl.imaging.segmentation_files import write_picture
+from mmgl.inference.tidy import tidy
 from mmgl.progress import ProgressLine
 from mmgl.study import Case, Use
 from mmgl.training.train import resume
@@ -45,27 +47,39 @@ def measure(run: Run, root: Path, work: Path, device: str = "auto", pictures: Pa
                 train(study, **asked, device=device, name=NAME, on_event=progress.show)
     begun = time.monotonic()
     cases = study.checks if run.set == "check" else tuple(c for c in study.cases if c.use is Use.LEAVE_OUT)
-    scores = evaluate(study, cases, model, device, pictures)
+    scores, tidied = evaluate(study, cases, model, device, pictures)
     seconds = {"train": training_seconds(folder / "runs" / NAME), "segment": round(time.monotonic() - begun)}
     facts = facts_of_run(folder / "runs" / NAME, model)
-    return {**run.to_json(), **scores_to_json(scores), "seconds": seconds, **facts, **provenance(device)}
+    found = {**scores_to_json(scores), "largest": scores_to_json(tidied)["structures"]}
+    return {**run.to_json(), **found, "seconds": seconds, **facts, **provenance(device)}
 
 
 def evaluate(
     study: Study, cases: tuple[Case, ...], model: Path, device: str, pictures: Path | None = None
-) -> list[Score]:
-    """Return the scores of the cases on their own grids, and write pictures of the first ones if asked."""
+) -> tuple[list[Score], list[Score]]:
+    """Return the scores of the cases on their own grids, and write pictures of the first ones if asked.
+
+    The second list is of the same results with only the largest piece of each structure, as users can choose it.
+    """
     predictor = Predictor(model, device)
     names = [s.name for s in study.structures]
-    scores = []
+    scores, tidied = [], []
     for number, case in enumerate(cases):
         scan, reference = study.read_scan(case), study.read_label(case)
         result = predictor.segment(scan)
-        scores += score(case.name, result, reference.labelmap, scan.grid.spacing, names, reference.sets)
+        for found, into in ((result, scores), (_largest(result, predictor), tidied)):
+            into += score(case.name, found, reference.labelmap, scan.grid.spacing, names, reference.sets)
         if pictures and number < 4:
             strip = overlay(scan, result, study.structures, reference=reference.labelmap)
             write_picture(pictures / f"{case.name}.png", strip, overwrite=True)
-    return scores
+    return scores, tidied
+
+
+def _largest(labelmap: Array, predictor: Predictor) -> Array:
+    """Return a copy of a labelmap with only the largest piece of each structure."""
+    copy = labelmap.copy()
+    tidy(copy, predictor.structures, [s.name for s in predictor.structures], ())
+    return copy
 
 
 def _study(run: Run, folder: Path, root: Path, work: Path, device: str) -> Study:

@@ -1,7 +1,8 @@
 """Print the tables of the README from the results: python benchmarks/accuracy/tables.py [results.jsonl]
 
 Every figure is a mean over seeds with the standard deviation between them (n - 1); one seed has none. The worst case is
-the smallest mean Dice that any one case has with any seed. Distances are in mm.
+the smallest mean Dice that any one case has with any seed. Distances are in mm. "One piece" is measured on the same
+results with only the largest piece of each structure.
 """
 
 from __future__ import annotations
@@ -99,14 +100,15 @@ def markdown(group: Group) -> str:
 def _overview(group: Group) -> str:
     """Return the table of means."""
     header = ["method", *(f"Dice, {count} labelled" for count in group.counts)]
-    header += ["HD95 mm", "surface mm", "worst case", "steps", "minutes"]
+    header += ["HD95 mm", "surface mm", "worst case", "one piece: Dice", "HD95 mm", "steps", "minutes"]
     rows = []
     for method in group.methods:
         dices = [spread(values(group.runs.get((method, count)), "dice"), 3) for count in group.counts]
         rows.append([method, *dices, *_rest(group.runs.get((method, group.main)))])
     _embolden(rows, range(1, 1 + len(group.counts)), max)
     _embolden(rows, range(1 + len(group.counts), 3 + len(group.counts)), min)
-    _embolden(rows, [3 + len(group.counts)], max)
+    _embolden(rows, [3 + len(group.counts), 4 + len(group.counts)], max)
+    _embolden(rows, [5 + len(group.counts)], min)
     for method, labelled in group.others:
         runs = group.runs[method, labelled]
         dices = [spread(values(runs, "dice"), 3), *[""] * (len(group.counts) - 1)]
@@ -117,11 +119,12 @@ def _overview(group: Group) -> str:
 def _rest(runs: Sequence[Record] | None) -> list[str]:
     """Return the cells behind the Dice."""
     if not runs:
-        return [""] * 5
+        return [""] * 7
     distances = [spread(values(runs, what), 2) for what in ("hd95", "surface_distance")]
     worst = f"{min(values(runs, 'worst')):.3f}"
     steps = "/".join(sorted({str(sum(stage["steps"] for stage in run["stages"])) for run in runs}))
-    return [*distances, worst, steps, f"{statistics.mean(run['seconds']['train'] for run in runs) / 60:.0f}"]
+    pieces = [spread(values(runs, "dice", kind="largest"), 3), spread(values(runs, "hd95", kind="largest"), 2)]
+    return [*distances, worst, *pieces, steps, f"{statistics.mean(run['seconds']['train'] for run in runs) / 60:.0f}"]
 
 
 def _structure(group: Group, name: str) -> str:
@@ -137,9 +140,9 @@ def _structure(group: Group, name: str) -> str:
     return table([name, "Dice", "HD95 mm", "surface mm", "worst case"], rows)
 
 
-def values(runs: Sequence[Record] | None, what: str, structure: str = MEAN) -> list[float]:
-    """Return one figure of each run that has it."""
-    found = [run["structures"][structure][what] for run in runs or ()]
+def values(runs: Sequence[Record] | None, what: str, structure: str = MEAN, *, kind: str = "structures") -> list[float]:
+    """Return one figure of each run that has it; of kind ``largest`` with only the largest piece of each structure."""
+    found = [run[kind][structure][what] for run in runs or ()]
     return [value for value in found if value is not None]
 
 

@@ -1,7 +1,8 @@
-"""Which scan to label next: the one the model is least sure of, or the one least like any that is labelled.
+"""Which scan to label next: one that stands for many others which no labelled scan is like and the model is unsure of.
 
-Scans are chosen one after the other, and a chosen one counts as labelled for the next, so that not all of one kind are
-chosen (core-sets, Sener and Savarese 2018, with doubt).
+What is strange is not asked for because it is strange: with few labels, scans that are typical of what is not labelled
+yet teach more than outliers (Hacohen et al., ICML 2022). Scans are chosen one after the other, and a chosen one counts
+as labelled for the next, so that not all of one kind are chosen.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 import torch.nn.functional as F
+from scipy.spatial.distance import cdist
 
 from mmgl.data.plan import PLANES
 from mmgl.data.prepare import prepare_scan
@@ -27,6 +29,9 @@ PIXELS = 4 * 256 * 256
 
 BACKGROUND = 0.02
 """How much background counts for what a scan looks like, against structures."""
+
+DOUBTFUL = 0.75
+"""Share of the unlabelled scans that the model is surer of, from which on doubt is the reason that is told."""
 
 
 @dataclass(frozen=True)
@@ -48,12 +53,13 @@ class Suggestion:
 
     Attributes:
         name: of the scan.
-        novelty, doubt: 0 to 1, the share of the unlabelled scans that are less so.
+        alike: how many unlabelled scans, itself among them, look more like it than like any labelled one.
+        doubt: 0 to 1, the share of the unlabelled scans that the model is less unsure of.
         reason: why, as a finding.
     """
 
     name: str
-    novelty: float
+    alike: int
     doubt: float
     reason: Finding
 
@@ -90,6 +96,9 @@ def look(predictor: Predictor, scan: Scan) -> Look:
 def suggest(labelled: Sequence[Look], unlabelled: Mapping[str, Look], count: int) -> list[Suggestion]:
     """Return the scans to label next, the first one first.
 
+    The next one is whichever shortens the way from all unlabelled scans to the nearest labelled one the most, the way
+    from doubtful ones counted up to twice.
+
     Args:
         labelled: what the model sees in the labelled scans.
         unlabelled: what it sees in the others, by name.
@@ -101,19 +110,17 @@ def suggest(labelled: Sequence[Look], unlabelled: Mapping[str, Look], count: int
     features = np.stack([one.features for one in (*labelled, *unlabelled.values())])
     features = (features - features.mean(0)) / np.maximum(features.std(0), 1e-6)
     known, others = features[: len(labelled)], features[len(labelled) :]
-    doubts = np.array([_mean_doubt(unlabelled[name].doubt) for name in names])
-    away = np.full(len(names), np.inf)
-    for one in known:
-        away = np.minimum(away, np.linalg.norm(others - one, axis=1))
+    between = cdist(others, others)
+    away = cdist(others, known).min(1, initial=between.max() + 1)
+    doubts = _shares(np.array([_mean_doubt(unlabelled[name].doubt) for name in names]))
     chosen: list[Suggestion] = []
     left = list(range(len(names)))
     while left and len(chosen) < count:
-        novelty, doubt = _shares(away[left]), _shares(doubts[left])
-        best = int(np.argmax(novelty + doubt))
-        number = left.pop(best)
-        reason = _reason(float(novelty[best]), float(doubt[best]), unlabelled[names[number]].doubt)
-        chosen.append(Suggestion(names[number], float(novelty[best]), float(doubt[best]), reason))
-        away = np.minimum(away, np.linalg.norm(others - others[number], axis=1))
+        nearer = np.maximum(away[:, None] - between[:, left], 0)
+        number = left.pop(int(np.argmax((1 + doubts) @ nearer)))
+        alike, doubt = int((away > between[:, number]).sum()), float(doubts[number])
+        chosen.append(Suggestion(names[number], alike, doubt, _reason(alike, doubt, unlabelled[names[number]].doubt)))
+        away = np.minimum(away, between[:, number])
     return chosen
 
 
@@ -128,9 +135,9 @@ def _shares(values: Array) -> Array:
     return shares
 
 
-def _reason(novelty: float, doubt: float, seen: Doubt) -> Finding:
+def _reason(alike: int, doubt: float, seen: Doubt) -> Finding:
     """Return in words what speaks most for a scan."""
-    worst = max(seen.structures, key=lambda s: s.doubt)
-    if novelty > doubt:
-        return Finding("next.novel")
-    return Finding("next.missing" if worst.doubt == 1 else "next.doubtful", {"structure": worst.structure})
+    if doubt >= DOUBTFUL:
+        worst = max(seen.structures, key=lambda s: s.doubt)
+        return Finding("next.missing" if worst.doubt == 1 else "next.doubtful", {"structure": worst.structure})
+    return Finding("next.typical", {"scans": alike - 1}) if alike > 1 else Finding("next.novel")

@@ -38,7 +38,7 @@ class FollowedSegmentation(Segmentation):
     """Deeply supervised segmentation of labelled slices, which the teacher follows (stage a)."""
 
     def __init__(self, plan: Plan, student: UNet, teacher: AveragedTeacher) -> None:
-        super().__init__(plan, student, share=0.4)
+        super().__init__(plan, student, share=0.5)
         self.teacher = teacher
 
     def after_step(self, progress: float) -> None:
@@ -58,7 +58,7 @@ class SelfTraining(Stage):
         labeller: gets the weights of the teacher when the stage begins.
     """
 
-    share = 0.3
+    share = 0.25
     segments = True
     reads_labels = True
     weight = 0.5
