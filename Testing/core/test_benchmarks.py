@@ -63,6 +63,7 @@ def test_the_rule_of_steps():
     for method in runs.TWO_NETWORKS:
         seconds = runs.steps_of("cpu", method) * runs.STEP_SECONDS[method]
         assert seconds / alone == pytest.approx(1.5, abs=0.1)
+    assert set(runs.STEP_SECONDS) == set(runs.ALL)
 
 
 @pytest.mark.parametrize("name", [d.split for d in data_sets.DATA.values() if isinstance(d.split, str)])
@@ -338,7 +339,7 @@ def test_only_and_list(tmp_path, capsys):
 
 def test_estimates_follow_what_was_measured():
     run = runs.Run("cpu", "acdc", 3, "supervised", 1, 1800)
-    assert run_all.seconds_of(run, []) == pytest.approx(1800 * 0.25 + run_all.AROUND)
+    assert run_all.seconds_of(run, []) == pytest.approx(1800 * runs.STEP_SECONDS["supervised"] + run_all.AROUND)
     assert run_all.seconds_of(run, [made_up(replace(run, seed=0), 0.5, seconds=91)]) == 100
     assert run_all.seconds_of(replace(run, steps=None, minutes=10.0), []) == 600 + run_all.AROUND
 

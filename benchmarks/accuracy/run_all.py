@@ -29,9 +29,6 @@ from runs import STEP_SECONDS, STEPS, Run, all_runs
 from mmgl.messages import MMGLError
 from mmgl.methods import METHODS
 
-OTHER_STEP = 0.35
-"""Seconds of a step of a method that was not timed."""
-
 AROUND = 120.0
 """Seconds that a run takes beside its steps: preparing, checking, segmenting."""
 
@@ -131,7 +128,7 @@ def seconds_of(run: Run, results: Sequence[dict[str, object]]) -> float:
     alike = [r for r in results if all(r[k] == getattr(run, k) for k in ("track", "data", "method", "steps"))]
     if alike:
         return float(sum(alike[-1]["seconds"].values()))  # type: ignore[attr-defined]
-    return (run.steps or STEPS["cpu"]) * STEP_SECONDS.get(run.method, OTHER_STEP) + AROUND
+    return (run.steps or STEPS["cpu"]) * STEP_SECONDS[run.method] + AROUND
 
 
 def print_list(runs: Sequence[Run], folders: Folders) -> None:
