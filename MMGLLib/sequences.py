@@ -39,7 +39,7 @@ class SegmentingFrames(RunWithAside):
     Args:
         volume: the volume node that shows the current frame; it and the sequence are only read.
         model, device, structures, on_event: as for ``Segmenting``.
-        settings: ``mirror`` and ``tidy``, true or false.
+        settings: ``mirror``, ``largest`` and ``tidy``, true or false.
 
     Raises:
         MMGLError: ``slicer.no_sequence``, ``slicer.frames_missing``, or the model cannot be used.

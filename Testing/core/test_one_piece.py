@@ -1,17 +1,23 @@
 """Keeping only the largest piece: suggested where labels are of one piece and the check cases gain, else never."""
 
 import json
+import shutil
+from dataclasses import replace
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import torch
-from models import STRUCTURES
+from models import STRUCTURES, random_model
 from phantoms import MEANINGS, ball_scan, write
 
 from mmgl import Budget, Predictor, Study, train
+from mmgl.cli import main
+from mmgl.commands.segment import _settings
 from mmgl.inference.fused import Fused
-from mmgl.model import read_card
+from mmgl.model import Card, read_card
+from mmgl.options import build_parser
+from mmgl.structures import Structure
 from mmgl.study import Use
 from mmgl.training.check import dice
 from mmgl.training.one_piece import GAIN, gains, is_one_piece, tidied_dice
@@ -114,7 +120,7 @@ def trained(tmp_path_factory):
         files = [write(folder / f"{k}{number}.nii.gz", a, grid) for k, a in (("i", image), ("l", labelmap))]
         study.add_case(files[0], label=files[1], use=Use.CHECK if number > 1 else Use.TRAIN, meanings=MEANINGS)
     study.save()
-    budget = Budget(steps=60)
+    budget = Budget(steps=40)
     model = train(study, method="supervised", budget=budget, device="cpu", name="ball", on_event=told.append)
     return study, model, told
 
@@ -154,3 +160,32 @@ def test_a_verdict_that_is_made_later_says_the_same(trained):
     again = next(event for event in events if event["event"] == "verdict")
     assert again["findings"] == said["findings"]
     assert json.loads(verdict.read_text(encoding="utf-8"))["dice"] == rows
+
+
+def test_the_command_line_takes_what_is_suggested(trained, tmp_path, capsys):
+    study, model, _ = trained
+    scan = next(iter(study.checks[0].images)).path
+    wanted = ["--largest-piece", "suggested"]
+    assert main(["segment", str(model), str(scan), "--output", str(tmp_path / "one"), *wanted]) == 0
+    assert "smaller piece" in capsys.readouterr().out
+    scans = tmp_path / "scans"
+    scans.mkdir()
+    shutil.copy(scan, scans)
+    assert main(["segment", str(model), str(scans), "--output", str(tmp_path / "all"), *wanted]) == 0
+    assert "smaller piece" in (tmp_path / "all" / "results.csv").read_text(encoding="utf-8")
+
+
+def test_what_the_option_means_depends_on_the_model(tmp_path, capsys):
+    card = read_card(random_model(tmp_path / "random.mmgl"))
+
+    def largest(card: Card, *given):
+        options = ["segment", "model", "scan", "--output", "out", "--largest-piece", *given]
+        return _settings(build_parser().parse_args(options), card).largest
+
+    assert largest(card, "suggested") == ()
+    assert "so all pieces are kept" in capsys.readouterr().out
+    assert largest(replace(card, one_piece={"Core": 0.1}), "suggested") == ("Core",)
+    assert largest(replace(card, one_piece={"Core": 0.1})) == ("Shell", "Core")
+    named = replace(card, structures=(*card.structures, Structure(3, "suggested", (1, 1, 1))), one_piece={"Core": 0.1})
+    assert largest(named, "suggested") == ("suggested",)
+    assert capsys.readouterr().out == ""
