@@ -115,7 +115,7 @@ def trained(tmp_path_factory):
     """A study whose check scans show a second, smaller ball, its model, and what the training told."""
     folder, told = tmp_path_factory.mktemp("pieces"), []
     study = Study.create(folder / "study")
-    for number in range(5):
+    for number in range(3):
         image, labelmap, grid = twins(number) if number > 1 else ball_scan(number, size=(16, 64, 36))
         files = [write(folder / f"{k}{number}.nii.gz", a, grid) for k, a in (("i", image), ("l", labelmap))]
         study.add_case(files[0], label=files[1], use=Use.CHECK if number > 1 else Use.TRAIN, meanings=MEANINGS)
