@@ -21,6 +21,7 @@ OPTIONS = {
     "mirror": ["--mirror"],
     "finer": ["--finer"],
     "doubt": ["--doubt"],
+    "largest": ["--largest-piece", "suggested"],
     "tidy": ["--largest-piece", "--fill-holes"],
 }
 """Settings as the command line has them."""

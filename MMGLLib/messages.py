@@ -47,6 +47,10 @@ WORDS: dict[str, str] = {
     ),
     # setting up
     "slicer.old": "MMGL needs Slicer 5.10 or newer, and this is {version}. Install a newer Slicer.",
+    "slicer.other_core": (
+        "Another MMGL ({version}, in {folder}) was in use before this extension, which goes on with its own ({own}). "
+        "Remove the other one, slicer.util.pip_uninstall('mmgl') in the Python console, and start Slicer again."
+    ),
     "slicer.network": (
         "Your network blocked the download ({reason}); in a hospital this is usually the proxy. Nothing was changed. "
         "Install from a folder of wheels instead, or show IT the details."

@@ -93,7 +93,14 @@ def words(card: Card) -> str:
             lines.append(f"Checked on {checks} scan(s) only: too few to trust the numbers.")
     else:
         lines.append("It was not checked: too few labelled scans.")
+    if card.one_piece:
+        lines.append(f"Better with only the largest piece: {gained(card)}")
     return "\n".join([*lines, f"Made {card.created[:10]}" if card.created else ""]).strip()
+
+
+def gained(card: Card) -> str:
+    """Return of which structures the model suggests to keep only the largest piece, and what that gains."""
+    return ", ".join(f"{name} (Dice +{gain:.3f})" for name, gain in card.one_piece.items())
 
 
 def fit(card: Card, grid: Grid, channels: int, modality: str = "") -> str:

@@ -22,7 +22,7 @@ from mmgl.imaging.placing import place
 from mmgl.imaging.scan import Scan
 from mmgl.imaging.segmentation import Segment, Segmentation
 from MMGLLib.messages import MMGLError
-from MMGLLib.results import BINARY, Making, finished, slabs
+from MMGLLib.results import BINARY, Making, slabs
 
 _TO_LPS = np.diag([-1.0, -1.0, 1.0, 1.0])
 
@@ -99,15 +99,6 @@ def _own_to_ras(volume: Any) -> Array:
     matrix = vtk.vtkMatrix4x4()
     volume.GetIJKToRASMatrix(matrix)
     return as_array(matrix)
-
-
-def label_of(node: Any, volume: Any) -> Segmentation:
-    """Return what a segmentation node has painted, on the grid of a volume node, where both are shown.
-
-    Raises:
-        MMGLError: as ``Painted.on``, ``slicer.bent`` or ``slicer.skewed``.
-    """
-    return finished(making_painted(node)).on(grid_of(volume))
 
 
 @dataclass(frozen=True)

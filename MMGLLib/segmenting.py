@@ -37,8 +37,8 @@ class Segmenting(RunWithAside):
         lower: names of structures that are found at a lower threshold, as they were not found otherwise.
         pieces: in how many parts a scan is segmented that is too large for the memory; there is no map of doubt then.
         as_stored: segment it where it was before it was bent by a transform; the result is bent with it.
-        settings: ``doubt``, ``mirror``, ``finer`` and ``tidy`` (the largest piece of each structure,
-            its holes filled), true or false.
+        settings: ``doubt``, ``mirror``, ``finer``, ``largest`` (the largest piece of the structures for which the
+            model suggests it) and ``tidy`` (the largest piece of each structure, its holes filled), true or false.
 
     Raises:
         MMGLError: the scan or the model cannot be used.
@@ -172,6 +172,9 @@ def request_settings(
     wanted = list(structures) if structures is not None else [structure.name for structure in card.structures]
     if structures is not None:
         asked["structures"] = wanted
+    suggested = [name for name in wanted if name in card.one_piece]
+    if settings.get("largest") and suggested:
+        asked["largest"] = suggested
     if settings.get("tidy"):
         asked["largest"] = asked["filled"] = wanted
     return asked if region is None else {**asked, "region": region}
@@ -183,7 +186,7 @@ def check_settings(settings: Mapping[str, Any]) -> None:
     Raises:
         TypeError: there is no such setting.
     """
-    unknown = set(settings) - {"doubt", "mirror", "finer", "tidy"}
+    unknown = set(settings) - {"doubt", "mirror", "finer", "largest", "tidy"}
     if unknown:
         raise TypeError(f"there is no setting {', '.join(sorted(unknown))}")
 

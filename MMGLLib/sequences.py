@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Generator, Sequence
 from functools import partial
 from pathlib import Path
@@ -10,6 +11,8 @@ from typing import Any
 import numpy as np
 import slicer
 
+from mmgl.finding import Finding
+from mmgl.imaging.segmentation import counted
 from mmgl.inference.spikes import spike_findings
 from MMGLLib import nodes, results
 from MMGLLib.aside import RunWithAside
@@ -39,7 +42,7 @@ class SegmentingFrames(RunWithAside):
     Args:
         volume: the volume node that shows the current frame; it and the sequence are only read.
         model, device, structures, on_event: as for ``Segmenting``.
-        settings: ``mirror`` and ``tidy``, true or false.
+        settings: ``mirror``, ``largest`` and ``tidy``, true or false.
 
     Raises:
         MMGLError: ``slicer.no_sequence``, ``slicer.frames_missing``, or the model cannot be used.
@@ -68,6 +71,7 @@ class SegmentingFrames(RunWithAside):
         self._wanted, self._device = structures, device
         self._settings = request_settings(self.card, structures, settings)
         self._request: Any = None
+        self._changed: list[Finding] = []
         self._cancelled = False
         nodes.scan_of(volume)  # what is wrong with it is told at once
 
@@ -110,15 +114,16 @@ class SegmentingFrames(RunWithAside):
             layer, values = yield from results.making_layer(frame, labelmap, numbers)
             layers.append(layer)
             found |= values
-            counts = yield from self.aside(partial(_counts, labelmap, numbers))
-            volumes.append(counts * np.prod(frame.GetSpacing()))
+            counts = yield from self.aside(partial(counted, labelmap, len(self.card.structures)))
+            volumes.append(counts[numbers[1:] > 0] * np.prod(frame.GetSpacing()))
         sequence = yield from self._making_sequence(layers, structures)
         self._require_sequence(count)
         self.scene.SaveStateForUndo()
         self.scene.AddNode(sequence)
         self.node = self._show(sequence)
         empty = [s.name for value, s in enumerate(structures, start=1) if value not in found]
-        told = [leap.words for leap in spike_findings([s.name for s in structures], volumes, first=1)]
+        leaps = spike_findings([s.name for s in structures], volumes, first=1)
+        told = [finding.words for finding in (*_summed(self._changed), *leaps)]
         return {"event": "done", "node": self.node, "sequence": sequence, "empty": empty, "told": told}
 
     def _frame(self, number: int, count: int) -> Generator[None, None, Any]:
@@ -135,6 +140,7 @@ class SegmentingFrames(RunWithAside):
 
         yield from followed(self._request, tell)
         labelmap = yield from self.aside(self._request.result)
+        self._changed += self._request.findings
         self.close()
         self.details = ""
         return labelmap
@@ -179,9 +185,11 @@ class SegmentingFrames(RunWithAside):
         return node
 
 
-def _counts(labelmap: np.ndarray, numbers: np.ndarray) -> np.ndarray:
-    """Return the voxels of each structure wanted; value i of the labelmap is number ``numbers[i]`` of them, 0 none."""
-    counts = np.zeros(int(numbers.max(initial=0)) + 1, np.int64)
-    for slice_ in labelmap:
-        counts += np.bincount(numbers[slice_].ravel(), minlength=len(counts))
-    return counts[1:]
+def _summed(findings: Sequence[Finding]) -> list[Finding]:
+    """Return what was tidied up in all frames together, a finding for each structure."""
+    sums: dict[tuple[str, str], Counter[str]] = {}
+    for finding in findings:
+        if finding.key.startswith("tidy."):
+            counts = {name: value for name, value in finding.parameters.items() if name != "structure"}
+            sums.setdefault((finding.key, finding.parameters["structure"]), Counter()).update(counts)
+    return [Finding(key, {"structure": name, **counts}) for (key, name), counts in sums.items()]

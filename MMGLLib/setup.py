@@ -19,6 +19,8 @@ from typing import Any
 
 import slicer
 
+import mmgl
+import MMGLLib
 from MMGLLib.messages import MMGLError
 
 REQUIREMENTS = {"torch": "torch>=2.2,!=2.9.*", "safetensors": "safetensors>=0.4"}
@@ -47,14 +49,17 @@ def missing() -> list[str]:
 
 
 def require_slicer() -> None:
-    """Refuse a Slicer that is too old.
+    """Refuse a Slicer that is too old, and tell of one in which another core is at work.
 
     Raises:
-        MMGLError: ``slicer.old``.
+        MMGLError: ``slicer.old`` or ``slicer.other_core``.
     """
     version = int(slicer.app.majorVersion), int(slicer.app.minorVersion)
     if version < (5, 10):
         raise MMGLError("slicer.old", version=".".join(str(part) for part in version))
+    if any(MMGLLib.OTHER_CORE):
+        other, folder = MMGLLib.OTHER_CORE
+        raise MMGLError("slicer.other_core", version=other, folder=Path(folder), own=mmgl.__version__)
 
 
 def pending() -> str | None:

@@ -119,8 +119,9 @@ class MMGLSegmentLogic(ScriptedLoadableModuleLogic):
             settings: true or false, all false unless given: ``doubt`` also makes a volume that shows where to look
                 twice, ``mirror`` averages each slice with its mirror image (only for models of pictures), ``finer``
                 makes surfaces smooth across thick slices,
-                ``tidy`` keeps the largest piece of each structure and fills its holes, ``surfaces`` shows the result in
-                3-D where that does not take long, ``as_stored`` takes a scan that a transform bends as it was.
+                ``largest`` keeps only the largest piece of the structures for which the model suggests it, ``tidy``
+                keeps the largest piece of each structure and fills its holes, ``surfaces`` shows the result in 3-D
+                where that does not take long, ``as_stored`` takes a scan that a transform bends as it was.
                 ``lower``: names of structures to find at a lower threshold; ``pieces``: parts for a scan too large.
 
         Returns:
@@ -141,7 +142,7 @@ class MMGLSegmentLogic(ScriptedLoadableModuleLogic):
         Args:
             volumeNode: the volume that shows the current frame of the sequence.
             model, device, structures, wait, onEvent: as for ``segment``.
-            settings: ``mirror`` and ``tidy``, as for ``segment``.
+            settings: ``mirror``, ``largest`` and ``tidy``, as for ``segment``.
 
         Returns:
             The segmentation node that shows the current frame; without waiting a ``SegmentingFrames``, as ``segment``.

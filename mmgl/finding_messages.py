@@ -39,6 +39,10 @@ FINDINGS: dict[str, str] = {
         "{cases} of the check cases were trained on by {model}, which this model started from, so its Dice looks too "
         "good. Hold out other ones."
     ),
+    "verdict.pieces": (
+        "{structures} {count:is|are} of one piece in every label, but the model finds stray pieces too. Keep only the "
+        "largest piece when you segment: Dice {new:.3f} instead of {old:.3f}."
+    ),
     "verdict.self": (
         "The model cannot even reproduce {case}, which it was trained on (Dice {dice:.2f}). It needs more time, or the "
         "labels contradict one another: look at them."
@@ -85,6 +89,7 @@ FINDINGS: dict[str, str] = {
         "without it."
     ),
     "tidy.largest": "{structure}: {pieces} smaller {pieces:piece|pieces} taken away ({voxels} {voxels:voxel|voxels}).",
+    "tidy.none_suggested": "This model suggests the largest piece of no structure, so all pieces are kept.",
     "tidy.filled": "{structure}: holes filled ({voxels} {voxels:voxel|voxels}).",
     # what stands out among the frames of a sequence
     "frames.spike": (

@@ -44,6 +44,8 @@ class Card:
         scores: Dice on the check cases by structure name; empty when none were held out.
         doubts: how doubtful a structure usually is, by name, from the check cases; empty when that is not known.
         crf: parameters by name of the dense CRF that refines its results; empty when they are not refined.
+        one_piece: structures that are found better where only their largest piece is kept, by name with the Dice that
+            is gained on the check cases; empty when there is none or that is not known.
         versions: of what made it.
         created: date, ISO 8601.
         weights: SHA-256 of the weights.
@@ -60,6 +62,7 @@ class Card:
     weights: str = ""
     doubts: Mapping[str, float] = field(default_factory=dict)
     crf: Mapping[str, float] = field(default_factory=dict)
+    one_piece: Mapping[str, float] = field(default_factory=dict)
 
     def to_json(self) -> dict[str, Any]:
         """Return the card as a dictionary that JSON can hold."""
@@ -77,6 +80,7 @@ class Card:
             "weights": self.weights,
             "doubts": dict(self.doubts),
             "crf": dict(self.crf),
+            "one_piece": dict(self.one_piece),
         }
 
     @staticmethod
@@ -100,6 +104,7 @@ class Card:
                 weights=str(value["weights"]),
                 doubts={str(k): float(v) for k, v in value.get("doubts", {}).items()},
                 crf={str(k): float(v) for k, v in value.get("crf", {}).items()},
+                one_piece={str(k): float(v) for k, v in value.get("one_piece", {}).items()},
             )
         except (KeyError, TypeError, AttributeError, OverflowError) as error:
             raise ValueError(f"its card is incomplete ({error})") from error
@@ -107,6 +112,8 @@ class Card:
             raise ValueError("it segments nothing")
         if card.crf and (set(card.crf) != set(CRF) or not all(0 <= v < math.inf for v in card.crf.values())):
             raise ValueError("its parameters for refining are none")
+        if set(card.one_piece) - {s.name for s in structures} or not all(0 < v <= 1 for v in card.one_piece.values()):
+            raise ValueError("what it says of structures of one piece is nonsense")
         return card
 
 

@@ -10,6 +10,9 @@ from mmgl import __version__
 from mmgl.run_options import add_queue, add_report, add_train, finite
 from mmgl.study_options import add_study
 
+SUGGESTED = "suggested"
+"""Takes the place of names: the structures for which the model suggests it."""
+
 
 def build_parser() -> argparse.ArgumentParser:
     """Return the parser of all commands."""
@@ -60,8 +63,9 @@ def _add_segment(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
     segment.add_argument(
         "--region", type=_region, metavar="X:X,Y:Y,Z:Z", help="only these voxels, such as 100:300,80:280,20:60"
     )
-    for option, words in (("--largest-piece", "keep only the largest piece"), ("--fill-holes", "fill the holes")):
-        segment.add_argument(option, nargs="*", metavar="NAME", help=f"{words} of these structures, or of all")
+    largest = f"keep only the largest piece of these structures, of all, or of those the model suggests ({SUGGESTED})"
+    segment.add_argument("--largest-piece", nargs="*", metavar="NAME", help=largest)
+    segment.add_argument("--fill-holes", nargs="*", metavar="NAME", help="fill holes of these structures, or of all")
     segment.add_argument("--finer", action="store_true", help="smooth surfaces across thick slices, on a finer grid")
     segment.add_argument("--mirror", action="store_true", help="average with mirrored slices; models of pictures only")
     segment.add_argument("--fast", action="store_true", help="in eight bits: two to three times as fast on a processor")

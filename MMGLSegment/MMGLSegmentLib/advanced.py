@@ -5,7 +5,7 @@ from slicer.i18n import tr as _
 
 from MMGLLib import cache, regions, setup
 
-OPTIONS = ("doubt", "mirror", "finer", "tidy")
+OPTIONS = ("doubt", "mirror", "finer", "largest", "tidy")
 
 
 class Advanced:

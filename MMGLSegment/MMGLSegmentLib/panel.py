@@ -150,6 +150,7 @@ class Panel:
         card = self.models.card(model)
         self.ui.modelSelector.toolTip = models.words(card) if card else _("The model to segment with.")
         self.advanced.show_structures(card)
+        self._show_suggested(card)
         self.onInputs()
 
     def onInputs(self):
@@ -203,6 +204,13 @@ class Panel:
         else:
             done = _("Correct the result where needed.")
             self.ui.statusLabel.text = done if self.result.node is not None else _("Click Segment.")
+
+    def _show_suggested(self, card):
+        """Offer to keep only the largest piece where the training of the model found that better."""
+        suggested = models.gained(card) if card else ""
+        self.ui.largestCheckBox.enabled = self.ui.largestCheckBox.visible = bool(suggested)
+        self.ui.largestLabel.visible = bool(suggested)
+        self.ui.largestLabel.text = _("This model suggests it for: {names}").format(names=suggested)
 
     def _say_fit(self, said):
         self.ui.fitLabel.text = said

@@ -26,5 +26,6 @@ class MMGLSegmentParameterNode:
     doubt: Annotated[bool, Default(True)]
     mirror: bool
     finer: bool
+    largest: bool
     tidy: bool
     frames: bool

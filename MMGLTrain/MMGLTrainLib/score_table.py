@@ -34,7 +34,8 @@ def headline(model):
 
 def advice(model):
     """Return what to do about what is not good, one line each; of one that was stopped, that it can go on."""
-    return model.said("verdict.stopped", "verdict.self", *(f"verdict.{word}" for word in WEAK), "verdict.few")
+    weak = [f"verdict.{word}" for word in WEAK]
+    return model.said("verdict.stopped", "verdict.self", *weak, "verdict.pieces", "verdict.few")
 
 
 class ScoreTable:

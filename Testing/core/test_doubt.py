@@ -13,7 +13,7 @@ from mmgl.data.facts import Ranges, scan_facts
 from mmgl.data.plan import PLANES, Normalisation, Plan
 from mmgl.imaging.grid import Grid
 from mmgl.imaging.scan import Scan
-from mmgl.inference import doubt as doubt_module
+from mmgl.inference import fused as fused_module
 from mmgl.inference.doubt import CHECK, Doubt, StructureDoubt, doubt_of, entropy
 from mmgl.inference.fit import fit
 from mmgl.inference.fused import Fused
@@ -93,8 +93,10 @@ def test_slabs_give_what_the_whole_gives(planes, monkeypatch):
     fused, grid = Fused.of((4 * torch.randn(3, 12, 10, 10)).softmax(0)), Grid((12, 10, 10))
     plan = replace(PLAN, planes=planes)
     whole, bits = doubt_of(fused, grid, plan, STRUCTURES), entropy(fused)
-    monkeypatch.setattr(doubt_module, "SLAB", 3 * 10 * 10 * 2)
+    monkeypatch.setattr(fused_module, "SLAB", 3 * 10 * 10 * 2)
+    assert len(list(fused.slabs())) == 6
     assert doubt_of(fused, grid, plan, STRUCTURES) == whole
+    assert np.array_equal(fused.labelmap(), fused.tensor().argmax(0))
     assert torch.equal(entropy(fused), bits)
 
 

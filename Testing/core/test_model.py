@@ -26,7 +26,8 @@ PLAN = Plan((None, 1.5, 1.5), ("axial",), 64, (Normalisation("scan"),), width=4)
 def model(tmp_path):
     path = tmp_path / "heart.mmgl"
     weights = {"a": np.arange(6, dtype=np.float32).reshape(2, 3), "b": np.array([1], np.int64)}
-    write_model(path, Card("heart", STRUCTURES, PLAN, "mmgl", {"labelled": 2}, {"Left ventricle": 0.9}), weights)
+    known = {"scores": {"Left ventricle": 0.9}, "one_piece": {"右心室": 0.02}}
+    write_model(path, Card("heart", STRUCTURES, PLAN, "mmgl", {"labelled": 2}, **known), weights)
     return path
 
 
@@ -35,9 +36,15 @@ def test_what_is_written_comes_back(model):
     assert card.structures == STRUCTURES
     assert card.plan == PLAN
     assert card.scores == {"Left ventricle": 0.9}
+    assert card.one_piece == {"右心室": 0.02}
     assert read_card(model) == card
     assert np.array_equal(weights["a"], np.arange(6).reshape(2, 3))
     assert weights["b"].dtype == np.int64
+
+
+def test_a_card_of_before_suggests_nothing(model):
+    old = {key: value for key, value in read_card(model).to_json().items() if key != "one_piece"}
+    assert Card.from_json(old) == replace(read_card(model), one_piece={})
 
 
 def test_a_model_is_never_overwritten(model):
@@ -84,6 +91,12 @@ def damaged(model, how):
         card["plan"]["width"] = 10**9
     elif how == "missing scores":
         del card["scores"]
+    elif how == "a piece of nothing":
+        card["one_piece"] = {"Kidney": 0.1}
+    elif how in ("pieces that gain no number", "pieces that gain nothing"):
+        card["one_piece"] = {"右心室": float("nan") if "number" in how else 0}
+    elif how == "pieces without names":
+        card["one_piece"] = ["右心室"]
     elif how == "not a card":
         card = [1, 2]
     if "__metadata__" in header:
@@ -107,6 +120,10 @@ def damaged(model, how):
         ("bad plan", "model.invalid"),
         ("missing scores", "model.invalid"),
         ("not a card", "model.invalid"),
+        ("a piece of nothing", "model.invalid"),
+        ("pieces that gain no number", "model.invalid"),
+        ("pieces that gain nothing", "model.invalid"),
+        ("pieces without names", "model.invalid"),
     ],
 )
 def test_a_bad_model_gives_one_line(model, how, key):

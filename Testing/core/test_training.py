@@ -129,13 +129,13 @@ class Stopper:
 
 
 def test_stopping_keeps_what_was_learned_at_once(tmp_path, monkeypatch):
-    study, looked_at, real = ball_study(tmp_path), [], ending.doubts_on_check_cases
+    study, looked_at, real = ball_study(tmp_path), [], ending.fused_cases
 
-    def doubts(network, cases, *others):
+    def fused_cases(network, cases, *others):
         looked_at.append(len(cases))
         return real(network, cases, *others)
 
-    monkeypatch.setattr(ending, "doubts_on_check_cases", doubts)
+    monkeypatch.setattr(ending, "fused_cases", fused_cases)
     arguments = {"method": "supervised", "budget": Budget(steps=12), "device": "cpu"}
     whole = train(study, name="whole", **arguments)
     stop = Stopper(7)

@@ -101,6 +101,11 @@ class ScanTest(BenchTest):
         self.refused("slicer.bent", volume)
 
 
+def label_of(node, volume):
+    """Return what a segmentation node has painted, on the grid of a volume node."""
+    return results.finished(nodes.making_painted(node)).on(nodes.grid_of(volume))
+
+
 class SegmentationTest(BenchTest):
     def test_a_result_lies_voxel_for_voxel_on_the_scan(self):
         labelmap = painted()
@@ -114,7 +119,7 @@ class SegmentationTest(BenchTest):
                     for value, identity in enumerate(IDS, start=1):
                         mask = slicer.util.arrayFromSegmentBinaryLabelmap(node, identity, volume)
                         self.assertTrue(((mask > 0) == (labelmap == value)).all())
-                    label = nodes.label_of(node, volume)
+                    label = label_of(node, volume)
                     self.assertTrue((label.labelmap([1, 2]) == labelmap).all())
                     slicer.mrmlScene.RemoveNode(node)
 
@@ -124,7 +129,7 @@ class SegmentationTest(BenchTest):
         node = results.new_segmentation(volume, painted(), STRUCTURES, "Result")
         volume.HardenTransform()
         node.HardenTransform()
-        self.assertTrue((nodes.label_of(node, volume).labelmap([1, 2]) == painted()).all())
+        self.assertTrue((label_of(node, volume).labelmap([1, 2]) == painted()).all())
 
     def test_segments_look_like_the_training_labels(self):
         volume = volume_of()
@@ -139,7 +144,7 @@ class SegmentationTest(BenchTest):
                 self.assertEqual([round(255 * c) for c in segment.GetColor()], list(structure.colour))
                 if structure.terminology:
                     self.assertIn("87878005", segment.GetTerminology())
-        self.assertTrue((nodes.label_of(again, volume).labelmap([1, 2]) == painted()).all())
+        self.assertTrue((label_of(again, volume).labelmap([1, 2]) == painted()).all())
 
     def test_reference_hierarchy_and_layers_are_set(self):
         volume = volume_of()
@@ -161,7 +166,7 @@ class SegmentationTest(BenchTest):
         mine = results.new_segmentation(volume, painted(), STRUCTURES, "Result")
         before = [(n.GetMTime(), n.GetName()) for n in (volume, mine)] + [volume.GetImageData().GetMTime()]
         result = results.new_segmentation(volume, painted(), STRUCTURES, "Result")
-        nodes.label_of(mine, volume)
+        label_of(mine, volume)
         after = [(n.GetMTime(), n.GetName()) for n in (volume, mine)] + [volume.GetImageData().GetMTime()]
         self.assertEqual(before, after)
         self.assertNotEqual(result.GetName(), mine.GetName())
@@ -173,7 +178,7 @@ class SegmentationTest(BenchTest):
         many = [Structure(i, f"Part {i}", (i % 256, 0, 0)) for i in range(1, 401)]
         labelmap = np.arange(400, dtype=np.uint16).reshape(4, 10, 10) + 1
         node = results.new_segmentation(volume, labelmap, many, "Many")
-        self.assertTrue((nodes.label_of(node, volume).labelmap(range(1, 401)) == labelmap).all())
+        self.assertTrue((label_of(node, volume).labelmap(range(1, 401)) == labelmap).all())
 
 
 class LabelTest(BenchTest):
@@ -187,7 +192,7 @@ class LabelTest(BenchTest):
 
     def test_segments_that_overlap_stay_whole(self):
         volume, first, second = volume_of(), painted() == 1, painted() > 0
-        label = nodes.label_of(self.segmentation(volume, {"a": first, "b": second}), volume)
+        label = label_of(self.segmentation(volume, {"a": first, "b": second}), volume)
         self.assertTrue((label.voxels(label.segments[0]) == first).all())
         self.assertTrue((label.voxels(label.segments[1]) == second).all())
 
@@ -196,7 +201,7 @@ class LabelTest(BenchTest):
         matrix = slicer.util.arrayFromVTKMatrix(self.ijk_to_ras(volume))
         matrix[:3, 3] = (matrix @ [2, 1, 4, 1])[:3]
         crop = slicer.util.addVolumeFromArray(np.zeros(part.shape, np.int16), matrix)
-        label = nodes.label_of(self.segmentation(crop, {"a": part == 1}), volume)
+        label = label_of(self.segmentation(crop, {"a": part == 1}), volume)
         self.assertTrue((label.voxels(label.segments[0]) == (painted() == 1)).all())
 
     def test_an_oversampled_segmentation_comes_back_too(self):
@@ -206,7 +211,7 @@ class LabelTest(BenchTest):
         matrix[:3, :3] /= 2
         fine = np.repeat(np.repeat(np.repeat(painted(), 2, 0), 2, 1), 2, 2)
         grid = slicer.util.addVolumeFromArray(np.zeros(fine.shape, np.int16), matrix)
-        label = nodes.label_of(self.segmentation(grid, {"a": fine == 1, "b": fine == 2}), volume)
+        label = label_of(self.segmentation(grid, {"a": fine == 1, "b": fine == 2}), volume)
         self.assertTrue((label.labelmap([1, 2]) == painted()).all())
 
     def test_a_segmentation_that_is_moved_alone_is_taken_where_it_is_shown(self):
@@ -216,12 +221,12 @@ class LabelTest(BenchTest):
         expected = np.zeros(SIZE, bool)
         expected[-2:, 3:7, 1:7] = True
         expected[-1, 3, 1] = False
-        self.assertTrue((nodes.label_of(node, volume).labelmap([1]) == expected).all())
+        self.assertTrue((label_of(node, volume).labelmap([1]) == expected).all())
 
     def test_an_empty_segmentation_is_refused(self):
         volume = volume_of()
         with self.assertRaisesRegex(MMGLError, "no painted segment"):
-            nodes.label_of(self.segmentation(volume, {"a": painted() > 9}), volume)
+            label_of(self.segmentation(volume, {"a": painted() > 9}), volume)
 
     @staticmethod
     def ijk_to_ras(volume):

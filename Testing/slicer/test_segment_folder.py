@@ -15,10 +15,11 @@ from MMGLLib import cache, folders
 class FolderTest(PanelTest):
     """The job itself is that of the core, and is tested there and in ``test_segment_end_to_end``."""
 
-    def begin_folder(self):
+    def begin_folder(self, **model):
         from bench import popups
 
-        self.ready()
+        self.ready(**model)
+        self.ui.largestCheckBox.checked = "one_piece" in model
         (self.folder / "scans").mkdir(exist_ok=True)
         popups.answers.append(str(self.folder / "scans"))
         self.jobs = []
@@ -47,6 +48,14 @@ class FolderTest(PanelTest):
         self.assertEqual(self.shown(), "1 segmented, 1 left out.\nb.nii.gz: b is damaged.")
         self.assertEqual(self.action(), "Open the results")
         self.assertFalse(folder.exists())
+
+    def test_a_folder_is_segmented_as_the_panel_says(self):
+        self.begin_folder(one_piece={"Left ventricle": 0.02})
+        (_, arguments) = self.jobs[0]
+        place = arguments.index("--largest-piece")
+        self.assertEqual(arguments[place : place + 2], ["--largest-piece", "suggested"])
+        self.record.__exit__(None, None, None)
+        self.ended()
 
     def test_it_goes_on_when_slicer_is_closed_and_is_found_again(self):
         self.begin_folder()

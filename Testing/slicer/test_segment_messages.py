@@ -6,6 +6,7 @@ from MMGLSegmentLib.actions import actions
 from panels import PanelTest, card_only
 from scenes import to_ras, transform_of, volume_of
 
+import MMGLLib
 from mmgl.messages import CATALOGUE, MMGLError
 
 
@@ -97,6 +98,14 @@ class MessageTest(PanelTest):
         with mock.patch.object(type(slicer.app), "minorVersion", 6):
             self.open()
         self.assertIn("needs Slicer 5.10 or newer, and this is 5.6", self.said())
+
+    def test_another_core_that_was_in_use_is_told(self):
+        from unittest import mock
+
+        with mock.patch.object(MMGLLib, "OTHER_CORE", ("0.0.9", "/opt/python/mmgl")):
+            self.open()
+        self.assertIn("Another MMGL (0.0.9, in mmgl) was in use before this extension", self.said())
+        self.assertIn("/opt/python/mmgl", self.ui.messageLabel.toolTip)
 
     def test_a_fault_of_ours_is_told_and_leaves_the_panel_usable(self):
         self.begin()

@@ -118,6 +118,31 @@ class PathTest(PanelTest):
         self.assertEqual([segmentation.GetNthSegment(0).GetName()], [name])
         self.assertEqual(segmentation.GetNumberOfSegments(), 1)
 
+    def test_one_click_takes_the_largest_pieces_that_the_model_suggests(self):
+        self.ready()
+        self.assertTrue(self.ui.largestCheckBox.isHidden() and self.ui.largestLabel.isHidden())
+        self.ui.largestCheckBox.checked = True  # a scene may remember it from another model
+        name = STRUCTURES[1].name
+        self.assertNotIn("largest", self.panel.advanced.asked())
+        self.ui.largestCheckBox.checked = False
+        self.panel.add_model(card_only(self.folder, "one", one_piece={name: 0.021}))
+        self.assertFalse(self.ui.largestCheckBox.isHidden() or self.ui.largestCheckBox.checked)
+        self.assertEqual(self.ui.largestLabel.text, f"This model suggests it for: {name} (Dice +0.021)")
+        self.assertIn("only the largest piece", self.ui.modelSelector.toolTip)
+        self.ui.doubtCheckBox.checked = False
+        for checked, asked in ((False, {}), (True, {"largest": [name]})):
+            self.ui.largestCheckBox.checked = checked
+            self.ui.segmentButton.click()
+            self.ended()
+            self.assertEqual(PretendRequest.made[-1].settings, asked)
+        self.ui.structuresList.item(1).setCheckState(qt.Qt.Unchecked)
+        self.ui.segmentButton.click()
+        self.ended()
+        self.assertEqual(PretendRequest.made[-1].settings, {"structures": [STRUCTURES[0].name]})
+        self.widget.cleanup()
+        self.open()
+        self.assertTrue(self.ui.largestCheckBox.checked)  # kept in the scene
+
     def test_without_a_structure_there_is_nothing_to_do(self):
         self.ready()
         for row in range(2):

@@ -9,6 +9,8 @@ from panels import PanelTest, card_only
 from pretend import PretendRequest
 from scenes import to_ras, transform_of, turned
 
+from mmgl.finding import Finding
+
 
 class RegionTest(PanelTest):
     def box(self, centre, size):
@@ -94,6 +96,21 @@ class SequenceTest(PanelTest):
         self.ui.segmentButton.click()
         self.ended()
         self.assertIn("in frame 4 its volume is more than 15 % off", self.ui.checkLabel.text)
+
+    def test_what_was_taken_away_in_all_frames_is_told_together(self):
+        node, _browser = self.heartbeat()
+        changed = (
+            Finding("tidy.largest", {"structure": "Left ventricle", "pieces": 2, "voxels": 30}),
+            Finding("tidy.filled", {"structure": "Left ventricle", "voxels": 1}),
+        )
+        self.ui.scanSelector.setCurrentNode(node)
+        self.panel.add_model(card_only(self.folder))
+        self.ui.framesCheckBox.checked = self.ui.tidyCheckBox.checked = True
+        with mock.patch.object(PretendRequest, "findings", changed):
+            self.ui.segmentButton.click()
+            self.ended()
+        self.assertIn("Left ventricle: 12 smaller pieces taken away (180 voxels).", self.ui.checkLabel.text)
+        self.assertIn("Left ventricle: holes filled (6 voxels).", self.ui.checkLabel.text)
 
     def test_a_cancelled_sequence_leaves_nothing(self):
         node, _browser = self.heartbeat()

@@ -35,6 +35,10 @@ ROWS = {
         "test_segment_messages:test_every_row_that_concerns_segmenting",
     ),
     "Slicer is too old": ("slicer.old", "test_segment_messages:test_an_old_slicer_is_told_once"),
+    "another MMGL is installed in Slicer's Python": (
+        "slicer.other_core",
+        "test_segment_messages:test_another_core_that_was_in_use_is_told",
+    ),
     "the graphics card cannot be used": (
         "device.unusable",
         "test_segment_again:test_a_card_that_cannot_be_used_is_told_beside_the_result",
@@ -107,7 +111,7 @@ ROWS = {
 ANSWERED = ("label.unknown_structure", "slicer.no_study")
 """Their buttons come with the question that is asked."""
 
-NO_WAY_ON = ("slicer.old", "slicer.rights", "label.outside")
+NO_WAY_ON = ("slicer.old", "slicer.other_core", "slicer.rights", "label.outside")
 """What nobody can put right with a click in this panel."""
 
 NOTES = ("device.unusable", "segment.on_processor", "slicer.overlap")

@@ -25,6 +25,8 @@ from mmgl.inference.spikes import spike_findings
 from mmgl.jobs import Record
 from mmgl.manners import awake
 from mmgl.messages import MMGLError
+from mmgl.model import Card
+from mmgl.options import SUGGESTED
 from mmgl.study.folders import find_images
 
 
@@ -36,7 +38,7 @@ def segment(options: argparse.Namespace) -> int:
     keep_memory()
     with awake(), Record(options.record) if options.record else nullcontext() as record:
         predictor = Predictor(options.model, options.device)
-        settings = _settings(options, [s.name for s in predictor.structures])
+        settings = _settings(options, predictor.card)
         if len(options.scans) == 1 and _is_folder_of_scans(options.scans[0]):
             return _folder(options, predictor, settings, shard, record)
         if options.shard:
@@ -123,8 +125,12 @@ def _is_folder_of_scans(path: Path) -> bool:
     return path.is_dir() and not find_series(path)
 
 
-def _settings(options: argparse.Namespace, names: list[str]) -> Settings:
+def _settings(options: argparse.Namespace, card: Card) -> Settings:
     """Return the settings that the options say; an option for structures without names means all of them."""
+    names = [structure.name for structure in card.structures]
+    suggests = options.largest_piece == [SUGGESTED] and SUGGESTED not in names
+    if suggests and not card.one_piece:
+        print(Finding("tidy.none_suggested").words, flush=True)
 
     def some(chosen: list[str] | None) -> tuple[str, ...]:
         return () if chosen is None else tuple(chosen or names)
@@ -132,7 +138,7 @@ def _settings(options: argparse.Namespace, names: list[str]) -> Settings:
     settings = Settings(
         region=options.region,
         structures=tuple(options.structures),
-        largest=some(options.largest_piece),
+        largest=tuple(card.one_piece) if suggests else some(options.largest_piece),
         filled=some(options.fill_holes),
         finer=options.finer,
         mirror=options.mirror,

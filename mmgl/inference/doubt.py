@@ -7,7 +7,7 @@ them is sure, so the entropy of the mean is the mean of the entropies plus the d
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -30,9 +30,6 @@ WORST = 5
 
 APART = 2
 """Slices in the list are more than this many apart."""
-
-SLAB = 8 * 1024 * 1024
-"""Probabilities that are looked at at once (32 MB of float32)."""
 
 
 @dataclass(frozen=True)
@@ -102,7 +99,7 @@ def doubt_of(
     axis = PLANES.index(plan.planes[0])
     sums = torch.zeros(2, fused.outputs, dtype=torch.float64)  # of the probabilities that win, and of their voxels
     wrong = torch.zeros(fused.size[axis], fused.outputs, dtype=torch.float64)
-    for start, slab in _slabs(fused):
+    for start, slab in fused.slabs():
         best, winner = (v.flatten().cpu() for v in slab.max(0))
         sums[0] += torch.bincount(winner, best.double(), fused.outputs)
         sums[1] += torch.bincount(winner, minlength=fused.outputs)
@@ -148,13 +145,6 @@ def _worst(
 def entropy(fused: Fused) -> Tensor:
     """Return the entropy (z, y, x) of fused probabilities in bits: 0 is sure, 1 torn between two; float32."""
     result = torch.empty(fused.size)
-    for start, slab in _slabs(fused):
+    for start, slab in fused.slabs():
         result[start : start + slab.shape[1]] = (torch.special.entr(slab).sum(0) / np.log(2)).cpu()
     return result
-
-
-def _slabs(fused: Fused) -> Iterator[tuple[int, Tensor]]:
-    """Yield slabs (K + 1, n, y, x) of the probabilities, and where along z they begin."""
-    step = max(1, SLAB // (fused.outputs * fused.size[1] * fused.size[2]))
-    for start in range(0, fused.size[0], step):
-        yield start, fused.slab(start, min(start + step, fused.size[0]))

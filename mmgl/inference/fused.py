@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import copy
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
+import numpy as np
 import torch
 from torch import Tensor
 
-from mmgl.imaging.grid import Size
+from mmgl.imaging.grid import Array, Size
 
 EXACT = 1024 * 1024 * 1024
 """Bytes that float32 probabilities may take. Beyond, each structure takes one byte a voxel, and background none."""
+
+SLAB = 8 * 1024 * 1024
+"""Probabilities that are looked at at once (32 MB of float32)."""
 
 
 class Fused:
@@ -96,6 +100,16 @@ class Fused:
     def slab(self, low: int, high: int) -> Tensor:
         """Return the probabilities (K + 1, n, y, x) of rows of the part along z; float32."""
         return self._decoded(self._sum[:, low:high], 0)
+
+    def slabs(self) -> Iterator[tuple[int, Tensor]]:
+        """Yield the probabilities (K + 1, n, y, x) a few rows along z at a time, and where each slab begins."""
+        step = max(1, SLAB // (self.outputs * self.size[1] * self.size[2]))
+        for start in range(0, self.size[0], step):
+            yield start, self.slab(start, min(start + step, self.size[0]))
+
+    def labelmap(self) -> Array:
+        """Return the most probable output of every voxel (z, y, x) of the part; uint16."""
+        return np.concatenate([slab.argmax(0).cpu().numpy().astype(np.uint16) for _, slab in self.slabs()])
 
     def mixed(self, weights: Tensor) -> Tensor:
         """Return what ``weights`` (n, z) of the plan's rows mix: (n, K + 1, y, x) on the whole plane of the plan.

@@ -17,6 +17,7 @@ from mmgl.data.plan import PLANES, Plan
 from mmgl.data.prepare import Box
 from mmgl.finding import Finding
 from mmgl.imaging.grid import Grid
+from mmgl.imaging.segmentation import counted
 from mmgl.inference.doubt import APART, CHECK, WORST, Doubt, DoubtfulSlice, StructureDoubt
 from mmgl.inference.settings import Result
 
@@ -47,8 +48,7 @@ def joined(results: Iterator[tuple[Box, Result]], usual: Mapping[str, float]) ->
     for box, result in results:
         here = tuple(slice(*side) for side in box)
         part = result.labelmap[here]
-        counts = [int(np.count_nonzero(part == i + 1)) for i in range(len(result.doubt.structures))]
-        doubts.append((counts, result.doubt))
+        doubts.append((counted(part, len(result.doubt.structures)).tolist(), result.doubt))
         findings += [finding for finding in result.findings if finding not in findings]
         if whole is None:
             whole = result

@@ -64,6 +64,11 @@ class Predictor:
         """The structures it segments: value i + 1 of a labelmap is ``structures[i]``."""
         return self.card.structures
 
+    @property
+    def suggested(self) -> Settings:
+        """The settings that did best on the model's check cases, for ``result``: only the largest piece of some."""
+        return Settings(largest=tuple(self.card.one_piece))
+
     def fit(self, scan: Scan) -> list[Finding]:
         """Return what may spoil the result because the scan is not of the kind that the model learned from.
 

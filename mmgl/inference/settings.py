@@ -8,11 +8,10 @@ from collections.abc import Collection
 from dataclasses import asdict, dataclass
 from typing import Any
 
-import numpy as np
-
 from mmgl.data.prepare import Box
 from mmgl.finding import Finding
 from mmgl.imaging.grid import Array, Grid
+from mmgl.imaging.segmentation import counted
 from mmgl.inference.doubt import Doubt
 from mmgl.messages import MMGLError
 from mmgl.structures import Structure
@@ -87,5 +86,5 @@ class Result:
 
     def volumes(self, structures: int) -> list[float]:
         """Return the volume of each of so many structures, in ml."""
-        counts = np.bincount(self.labelmap.ravel(), minlength=structures + 1)
-        return [int(count) * math.prod(self.grid.spacing) / 1000 for count in counts[1:]]
+        voxel = math.prod(self.grid.spacing)
+        return [count * voxel / 1000 for count in counted(self.labelmap, structures).tolist()]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 import numpy as np
 import torch
@@ -11,6 +11,7 @@ from mmgl.data.cache import PreparedCase
 from mmgl.data.plan import Plan
 from mmgl.imaging.grid import Grid
 from mmgl.inference.doubt import Doubt, doubt_of
+from mmgl.inference.fused import Fused
 from mmgl.inference.planes import fuse
 from mmgl.networks.unet import UNet
 from mmgl.structures import Structure
@@ -19,20 +20,21 @@ USUAL = 0.75
 """Share of the check cases whose doubt counts as usual."""
 
 
-def doubts_on_check_cases(
-    network: UNet, cases: Sequence[PreparedCase], plan: Plan, structures: tuple[Structure, ...], device: torch.device
-) -> dict[str, float]:
-    """Return what is usual for each structure, by name; nothing without check cases."""
+def fused_cases(
+    network: UNet, cases: Sequence[PreparedCase], plan: Plan, device: torch.device
+) -> Iterator[tuple[PreparedCase, Fused]]:
+    """Yield each case with its probabilities on the plan's grid; the network's mode is in the end as it was before."""
     was_training = network.training
     network.eval()
-    doubts = []
     for case in cases:
         image = torch.from_numpy(case.image.astype("float32"))
-        fused = fuse(network, image, plan, stride=network.stride, device=device)
-        z, y, x = image.shape[1:]
-        doubts.append(doubt_of(fused, Grid((z, y, x), case.spacing), plan, structures))
+        yield case, fuse(network, image, plan, stride=network.stride, device=device)
     network.train(was_training)
-    return usual_doubts(doubts)
+
+
+def doubt_of_case(case: PreparedCase, fused: Fused, plan: Plan, structures: tuple[Structure, ...]) -> Doubt:
+    """Return how doubtful the result of a prepared case is."""
+    return doubt_of(fused, Grid(fused.size, case.spacing), plan, structures)
 
 
 def usual_doubts(doubts: Iterable[Doubt]) -> dict[str, float]:

@@ -19,17 +19,18 @@ from mmgl.data.plan import Plan
 from mmgl.files import read_json, write_json
 from mmgl.finding import Finding
 from mmgl.inference.crf_fit import fit_crf
-from mmgl.inference.usual import doubts_on_check_cases
+from mmgl.inference.usual import doubt_of_case, fused_cases, usual_doubts
 from mmgl.messages import MMGLError
-from mmgl.model import Card, write_model
+from mmgl.model import Card, read_card, write_model
 from mmgl.networks.unet import UNet
 from mmgl.report.run_facts import VERDICT
 from mmgl.report.run_report import write_run_report
 from mmgl.study import Study
 from mmgl.training.check import Rows, finite, means
 from mmgl.training.comparison import compare
+from mmgl.training.one_piece import gains, tidied_dice
 from mmgl.training.run import Run
-from mmgl.training.verdict import judge, of_early, of_stopped, self_check
+from mmgl.training.verdict import judge, of_early, of_pieces, of_stopped, self_check
 
 
 @dataclass(frozen=True)
@@ -48,16 +49,25 @@ class Trained:
     early: float | None = None
 
 
-def keep(study: Study, run: Run, trained: Trained, checks: Sequence[PreparedCase], file: Path) -> None:
+def keep(
+    study: Study,
+    run: Run,
+    trained: Trained,
+    prepared: Sequence[PreparedCase],
+    checks: Sequence[PreparedCase],
+    file: Path,
+) -> None:
     """Write the model, with nothing in it that tells who the patients are.
 
     Args:
-        checks: tell what doubt is usual, which takes as long as a check; none for a training that was stopped, because
-            whoever stopped it waits.
+        prepared: the training cases.
+        checks: tell what doubt is usual and of what only the largest piece should be kept, which takes as long as a
+            check; none for a training that was stopped, because whoever stopped it waits.
     """
     run.tell("ending")
     scores = means(trained.rows) if trained.rows else []
     crf = fit_crf(trained.network, checks, trained.plan, trained.device) if trained.refines else None
+    doubts, one_piece = _looked_at(study, trained, prepared, checks)
     dice = {s.name: round(v, 4) for s, v in zip(study.structures, scores, strict=False) if v == v}
     card = Card(
         file.stem,
@@ -68,12 +78,26 @@ def keep(study: Study, run: Run, trained: Trained, checks: Sequence[PreparedCase
         dice,
         {"mmgl": __version__, "torch": str(torch.__version__)},
         datetime.date.today().isoformat(),
-        doubts=doubts_on_check_cases(trained.network, checks, trained.plan, study.structures, trained.device),
+        doubts=doubts,
         crf=crf.to_json() if crf else {},
+        one_piece=one_piece,
     )
     arrays = {name: tensor.detach().cpu().numpy() for name, tensor in trained.network.state_dict().items()}
     write_model(file, card, arrays)
     run.tell("model", model=file.name, dice=card.scores)
+
+
+def _looked_at(
+    study: Study, trained: Trained, prepared: Sequence[PreparedCase], checks: Sequence[PreparedCase]
+) -> tuple[dict[str, float], dict[str, float]]:
+    """Return what doubt is usual for each structure, and what its largest piece alone gains, from one look at each."""
+    structures, doubts = study.structures, []
+    tidied: Rows = []
+    for case, fused in fused_cases(trained.network, checks, trained.plan, trained.device):
+        doubts.append(doubt_of_case(case, fused, trained.plan, structures))
+        if trained.rows:
+            tidied.append(tidied_dice(case, fused, structures, trained.rows[len(tidied)]))
+    return usual_doubts(doubts), gains(structures, trained.rows, tidied, prepared) if tidied else {}
 
 
 def tell_verdict(
@@ -98,6 +122,7 @@ def tell_verdict(
         findings = of_stopped(findings, stopped)
     else:
         findings += [of_early(trained.early)] if trained.early is not None else []
+        findings += of_pieces(study.structures, trained.rows, read_card(file).one_piece)
         findings += self_check(trained.network, prepared, trained.plan, len(study.structures), trained.device)
         against = compare(study, run.folder.name, trained.rows, trained.device)
         findings += [against] if against else []

@@ -202,7 +202,7 @@ def _run(study: Study, run: Run, device: torch.device, stop: Callable[[], bool])
     method, rows, early = trainer.method, trainer.checker.rows, trainer.course.early
     trained = Trained(method.network, trainer.plan, trainer.device, rows, method.refines, early)
     file = _model_file(study, name) if finished else free_file(study.folder, f"{name}-stopped")
-    keep(study, run, trained, checks if finished else (), file)
+    keep(study, run, trained, prepared, checks if finished else (), file)
     tell_verdict(study, run, trained, prepared, file, stopped=None if finished else trainer.course.spent())
     tell_report(study, run, file)
     if not finished:

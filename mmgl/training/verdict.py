@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -58,6 +58,15 @@ def of_stopped(findings: Sequence[Finding], seconds: float) -> list[Finding]:
 def of_early(seconds: float) -> Finding:
     """Return the finding of a training that ended after so many seconds by itself, because nothing rose any more."""
     return Finding("verdict.idle", {"minutes": max(1, round(seconds / 60))})
+
+
+def of_pieces(structures: Sequence[Structure], rows: Rows, one_piece: Mapping[str, float]) -> list[Finding]:
+    """Return a finding where results are better with the largest piece only, as the card of the model has it."""
+    old = [mean([row[i] for row in rows]) for i, structure in enumerate(structures) if structure.name in one_piece]
+    if not old:
+        return []
+    dice = {"old": round(mean(old), 3), "new": round(mean(old) + mean(list(one_piece.values())), 3)}
+    return [Finding("verdict.pieces", {"structures": ", ".join(one_piece), "count": len(one_piece), **dice})]
 
 
 def _painted(case: PreparedCase) -> set[int]:
