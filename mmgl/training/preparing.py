@@ -19,6 +19,7 @@ from mmgl.jobs import Job
 from mmgl.messages import MMGLError
 from mmgl.ranks import world
 from mmgl.study import Case, Study
+from mmgl.study.prepared import PREPARED
 from mmgl.study.statistics import FOLDER, statistics
 from mmgl.training.again import plan_again
 from mmgl.training.run import Run
@@ -94,7 +95,7 @@ def prepare_all(
     Raises:
         MMGLError: ``disk.too_small``, or that a labelled case cannot be read, or ``run.stopped_early``.
     """
-    folder = study.folder / "cache"
+    folder = study.folder / PREPARED
     training, checks = [*study.labelled, *study.unlabelled], study.checks
     needed, free = cache_need(study, [*training, *checks], plan, folder, voxels), free_disk(folder)
     run.tell("disk", needed_gb=round(needed / GIGABYTE, 3), free_gb=round(free / GIGABYTE, 3))
