@@ -13,6 +13,7 @@ from mmgl.jobs import Job
 from mmgl.messages import CATALOGUE, MMGLError
 from mmgl.model import read_model
 from mmgl.study import Study, Use
+from mmgl.study.prepared import prepared_size
 from mmgl.training import ending
 from mmgl.training.budget import Budget
 from mmgl.training.loop import Trainer
@@ -61,6 +62,9 @@ def test_the_run_folder_tells_all(trained):
     assert kinds[0] == "looking"
     assert kinds[-5:] == ["ending", "model", "verdict", "report", "finished"]
     assert {"plan", "preparing", "stage", "step", "check"} <= set(kinds)
+    assert kinds.index("disk") < kinds.index("preparing")  # what it will take is said beforehand
+    needed = next(event["needed_gb"] for event in events if event["event"] == "disk")
+    assert needed * 1e9 == pytest.approx(prepared_size(study.folder), abs=1e6)
     assert json.loads((folder / "config.json").read_text(encoding="utf-8"))["method"] == "supervised"
     for event in events:
         if event["event"] == "stage":
