@@ -38,6 +38,7 @@ class Story:
         errors: minutes and what is left to learn, in percent of the beginning of its stage.
         previews: in the order they were made.
         skipped: words of the scans that were left out, by their names.
+        disk: what the prepared scans will take, and what is free, as ``needed_gb`` and ``free_gb``.
         memory: free and whole memory as ``mmgl.training.memory.in_use`` tells it.
         model: name of the model file, once it is written.
         findings: of the verdict, each a key and its parameters; ``use`` names the model that is to be used.
@@ -56,6 +57,7 @@ class Story:
     errors: list[tuple[float, float]] = field(default_factory=list)
     previews: list[Preview] = field(default_factory=list)
     skipped: dict[str, str] = field(default_factory=dict)
+    disk: dict[str, float] = field(default_factory=dict)
     memory: dict[str, float] = field(default_factory=dict)
     model: str = ""
     findings: list[dict[str, Any]] = field(default_factory=list)
@@ -90,6 +92,9 @@ class Story:
 
     def _on_looking(self, event: Mapping[str, Any]) -> None:
         self.stage, self.done, self.of = f"progress.{event['event']}", int(event["done"]), int(event["of"])
+
+    def _on_disk(self, event: Mapping[str, Any]) -> None:
+        self.disk = {name: float(event[name]) for name in ("needed_gb", "free_gb")}
 
     def _on_preparing(self, event: Mapping[str, Any]) -> None:
         self._on_looking(event)

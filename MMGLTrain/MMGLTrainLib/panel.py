@@ -14,6 +14,7 @@ from MMGLTrainLib.advanced import Advanced
 from MMGLTrainLib.desk import Desk
 from MMGLTrainLib.labels_section import LabelsSection
 from MMGLTrainLib.models_section import ModelsSection
+from MMGLTrainLib.prepared import Prepared
 from MMGLTrainLib.scans_section import ScansSection
 from MMGLTrainLib.told import as_ours, doing
 from MMGLTrainLib.train_section import TrainSection
@@ -41,7 +42,7 @@ class Panel:
         self.message = Message(self.ui, {}, lambda: names_of(self.desk.study))
         self.desk.onFail, self.desk.onChanged = self.message.fail, self.onChanged
         self._make_sections(load)
-        self.advanced = Advanced(self.ui)
+        self.advanced, self.prepared = Advanced(self.ui), Prepared(self.ui, self.desk, self.message)
         self.welcome = Welcome(form, self.ui, logic, self.open)
         self.ui.changeButton.connect("clicked()", self.onAnother)
         self.ui.noticeButton.connect("clicked()", self.onFindStudy)
@@ -113,6 +114,7 @@ class Panel:
             getattr(self.ui, f"{name}Section").visible = there
             section.follow(opened.study if there else None)
         self.ui.advancedSection.visible = there
+        self.prepared.show()
         if there:
             study = opened.study
             words = _("{name}: {scans} scans, {labelled} labelled")

@@ -5,12 +5,17 @@ import time
 import slicer
 from slicer.i18n import tr as _
 
+from mmgl.messages import CATALOGUE
+from mmgl.wording import fill
 from MMGLLib import study_models, times
 from MMGLLib.messages import MMGLError
 from MMGLTrainLib.score_table import headline
 
 PATIENCE = 20.0
 """Seconds after *Stop and keep* before a training can be ended by force."""
+
+LEAST = 0.1
+"""Gigabytes on the disk that are worth a word."""
 
 
 def show_work(ui, training):
@@ -21,7 +26,7 @@ def show_work(ui, training):
     ui.stageLabel.text = words
     ui.progressBar.maximum = 1000 if story.share else 0  # it only moves until there is something to measure
     ui.progressBar.value = round(1000 * story.share)
-    ui.timeLabel.text = _time_words(story.seconds_left)
+    ui.timeLabel.text = _disk_words(story) or _time_words(story.seconds_left)
     asked, patient = training.stop_asked, time.monotonic() - training.stop_asked < PATIENCE
     ui.trainButton.enabled = not (asked and patient)
     asked_words = _("Stopping, and keeping what it has learned") if patient else _("End it now")
@@ -55,6 +60,13 @@ def _ready_words(training):
         return str(error)
     ready = _("{name} is ready.").format(name=model.name)
     return "\n".join([ready, headline(model), *model.said("compare.")])
+
+
+def _disk_words(story):
+    """Return the room that the scans take which are being prepared, where it is worth a word."""
+    if story.stage != "progress.preparing" or story.disk.get("needed_gb", 0) < LEAST:
+        return ""
+    return fill(CATALOGUE["progress.disk"], {name: f"{value:.1f}" for name, value in story.disk.items()}) + "."
 
 
 def _time_words(seconds):

@@ -2,29 +2,21 @@
 more ends by itself and says so."""
 
 import json
-from dataclasses import replace
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
-import torch
+from made_up import make_up
 from phantoms import ball_study
 from test_schedule import RECORDED
 
-from mmgl.data.plan import make_plan
 from mmgl.messages import MMGLError
 from mmgl.methods import USUAL
 from mmgl.model import read_model
-from mmgl.training import check
 from mmgl.training.budget import Budget
-from mmgl.training.loop import Trainer
 from mmgl.training.patience import GAIN, PATIENCE, TAIL, Patience
-from mmgl.training.schedule import rate
 from mmgl.training.train import resume, train
 
 MINUTES = 10
-STEP = 4.0
-"""Seconds of a step; those of the first stage of ``mmgl+``, the others take twice as long."""
 
 
 @pytest.fixture(scope="module")
@@ -34,35 +26,7 @@ def study(tmp_path_factory):
 
 @pytest.fixture
 def world(monkeypatch):
-    """Make steps and checks take as long, and checks find as much, as the test says; return what can be set."""
-    world = SimpleNamespace(time=0.0, step=STEP, pace=lambda: 1.0, check=0.0, dice=lambda share: [0.8, 0.8], rates=[])
-    clock = SimpleNamespace(monotonic=lambda: world.time, time=lambda: world.time)
-    for module in ("course", "loop", "clock", "check", "budget"):
-        monkeypatch.setattr(f"mmgl.training.{module}.time", clock)
-    for module in ("pace", "rehearsal"):
-        monkeypatch.setattr(f"mmgl.training.{module}.now", clock.monotonic)
-
-    small = {"width": 4, "levels": 3, "batch": 2, "planes": ("axial",)}
-    monkeypatch.setattr("mmgl.training.preparing.make_plan", lambda *a, **k: replace(make_plan(*a, **k), **small))
-
-    def step(self, stage, optimiser, progress):
-        world.time += world.step * world.pace() * (2 if stage.name.startswith("semi") else 1)
-        world.rates.append(rate(progress))
-        weight = next(self.method.network.parameters())
-        with torch.no_grad():
-            weight += rate(progress) * torch.rand(1, generator=self.slices.generator)
-        return {"loss": weight.sum()}
-
-    monkeypatch.setattr(Trainer, "_step", step)
-    find = check.find
-
-    def found(*arguments):
-        world.time += world.check
-        return find(*arguments)
-
-    monkeypatch.setattr(check, "find", found)
-    monkeypatch.setattr(check, "means", lambda rows: world.dice(world.share()))
-    return world
+    return make_up(monkeypatch)
 
 
 def trained(world, study, name, budget=None, **options):

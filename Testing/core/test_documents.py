@@ -101,3 +101,9 @@ def test_the_oldest_versions_are_those_that_are_allowed():
     allowed = dict(re.findall(r'"([\w-]+)>=([\d.]+)', required))
     listed = dict(re.findall(r"^([\w-]+)==([\d.]+)$", (REPOSITORY / "Testing/oldest.txt").read_text("utf-8"), re.M))
     assert listed == allowed
+
+
+def test_the_licence_is_free_and_the_same_everywhere():
+    assert (REPOSITORY / "LICENSE").read_text(encoding="utf-8").split()[:4] == ["Apache", "License", "Version", "2.0,"]
+    assert 'license = { text = "Apache-2.0" }' in (REPOSITORY / "pyproject.toml").read_text(encoding="utf-8")
+    assert "Apache-2.0, see [LICENSE]" in (REPOSITORY / "README.md").read_text(encoding="utf-8")

@@ -68,6 +68,19 @@ def test_the_core_knows_no_slicer():
     assert not wrong
 
 
+def test_no_work_is_given_to_worker_processes():
+    """Training and segmenting are the same on every system, and nothing is left behind that would not end."""
+    workers = ("multiprocessing", "torch.multiprocessing", "torch.utils.data", "concurrent.futures.process", "joblib")
+    wrong = {
+        str(path.relative_to(PACKAGE)): name
+        for path in PACKAGE.glob("**/*.py")
+        for name in imported(path)
+        if name.startswith(workers)
+    }
+    assert not wrong
+    assert not [path for path in PACKAGE.glob("**/*.py") if "ProcessPool" in path.read_text(encoding="utf-8")]
+
+
 def test_monai_is_only_for_evaluation_and_the_transformer():
     users = {
         str(p.relative_to(PACKAGE)) for p in PACKAGE.glob("**/*.py") if any(n.startswith("monai") for n in imported(p))

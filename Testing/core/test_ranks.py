@@ -9,8 +9,10 @@ import time
 from pathlib import Path
 
 import pytest
+import rank_course
 import rank_memory
 import torch
+from made_up import STEP
 from phantoms import ball_study
 from rank_worker import learn
 from safetensors.torch import load_file
@@ -18,6 +20,7 @@ from test_slices import prepared
 
 from mmgl import ranks
 from mmgl.commands.train import _asked_to_stop
+from mmgl.files import read_json
 from mmgl.inference.predictor import Predictor
 from mmgl.jobs import Job
 from mmgl.messages import MMGLError
@@ -188,3 +191,27 @@ def test_where_the_memory_of_one_is_too_small_all_begin_anew_with_less(tmp_path)
     batches = [event["batch"] for event in events if event["event"] == "fits"]
     assert batches[0] > rank_memory.FITS >= batches[-1] >= 2
     assert read_card(study.folder / "models" / "together.mmgl").plan.batch == batches[-1]
+
+
+def test_by_the_clock_of_the_first_all_take_as_many_steps_and_end_together(tmp_path):
+    study = ball_study(tmp_path, labelled=1, unlabelled=1)
+    processes = started(HERE / "rank_course.py", study.folder)
+    words = [process.communicate()[0] for process in processes]
+    assert [process.returncode for process in processes] == [0, 0], words
+    first, second = (read_json(study.folder / f"taken-{number}.json") for number in range(2))
+    assert first == second
+    jobs = {name: Job(study.folder / "runs" / name) for name in rank_course.KINDS}
+    told = {name: job.poll() for name, job in jobs.items()}
+    assert {name: look.state for name, (_, look) in told.items()} == {
+        "whole": "finished",
+        "idle": "finished",
+        "stopped": "stopped",
+    }
+    idle = {name: sum(event["event"] == "idle" for event in events) for name, (events, _) in told.items()}
+    assert idle == {"whole": 0, "idle": 2, "stopped": 0}
+    stages = [event for event in told["whole"][0] if event["event"] == "stage"]
+    assert len(stages) == 3
+    seconds = 60 * rank_course.MINUTES
+    assert first["whole"] == pytest.approx(seconds * (0.4 / STEP + 0.6 / (2 * STEP)), rel=0.1)
+    assert first["idle"] < 0.8 * first["whole"]
+    assert first["stopped"] == rank_course.STOPPED

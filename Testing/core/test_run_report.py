@@ -97,6 +97,7 @@ def test_everything_is_told(run):
         "Not a medical device",
     ):
         assert words in re.sub(r"\s+", " ", reader.text).replace("1 x 1 x own mm", "own mm"), words
+    assert "<td>seed</td><td>7</td>" in page
     assert page.count("data:image/png;base64,") == 2
     assert reader.tags.count("polyline") >= 2  # Dice and loss
     assert "script" not in reader.tags

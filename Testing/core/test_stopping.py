@@ -8,6 +8,7 @@ from phantoms import ball_study
 
 from mmgl.data.plan import make_plan
 from mmgl.inference.predictor import Predictor
+from mmgl.jobs import Job
 from mmgl.messages import MMGLError
 from mmgl.model import read_model
 from mmgl.training import check
@@ -72,7 +73,43 @@ def test_the_checks_of_a_study_are_told_and_not_waited_for(tmp_path):
     looked = [(event["done"], event["of"]) for event in events if event["event"] == "looking"]
     assert looked == [(1, count)]
     assert not list(study.folder.glob("models/*"))
+    assert not list(study.folder.glob("runs/*"))
     events.clear()
     train(study, name="early", method="supervised", budget=Budget(steps=1), device="cpu", on_event=events.append)
     looked = [event["done"] for event in events if event["event"] == "looking"]
     assert looked[:count] == list(range(1, count + 1))
+
+
+def test_the_checks_of_a_study_hear_a_stop_file_and_say_how_far_they_are(tmp_path):
+    study, heard = ball_study(tmp_path, checks=CHECKED), []
+    job = Job(study.folder / "runs" / "early")
+    job.folder.mkdir(parents=True)  # as for one that the panel or the queue starts
+
+    def look_and_stop(event):
+        heard.append((event["event"], job.look().state))
+        if event["event"] == "looking":
+            job.stop()
+
+    with pytest.raises(MMGLError) as caught:
+        train(study, budget=Budget(steps=1), device="cpu", name="early", on_event=look_and_stop)
+    assert caught.value.key == "run.stopped_early"
+    assert heard == [("looking", "running"), ("stopped", "running")]
+    told, look = job.poll()
+    assert [(event["event"], event.get("done")) for event in told] == [("looking", 1), ("stopped", None)]
+    assert (look.state, look.key, look.status["of"]) == ("stopped", "run.stopped_early", len(study.cases))
+    assert not (job.folder / "STOP").exists()
+    train(study, name="early", method="supervised", budget=Budget(steps=1), device="cpu")  # its name is free
+
+
+def test_a_refused_study_says_why_to_whoever_waits_for_it(tmp_path):
+    study, job = ball_study(tmp_path), Job(tmp_path / "study" / "runs" / "refused")
+    study.set_patient("case-0", "case-4")
+    for waits in (False, True):
+        if waits:
+            job.folder.mkdir(parents=True)
+        with pytest.raises(MMGLError):
+            train(study, budget=Budget(steps=1), device="cpu", name="refused")
+        assert job.folder.exists() is waits
+    look = job.look()
+    assert (look.state, look.key) == ("failed", "check.failed")
+    assert "Patient case-4" in look.words

@@ -13,6 +13,7 @@ from mmgl.jobs import Job
 from mmgl.messages import CATALOGUE, MMGLError
 from mmgl.model import read_model
 from mmgl.study import Study, Use
+from mmgl.study.prepared import prepared_size
 from mmgl.training import ending
 from mmgl.training.budget import Budget
 from mmgl.training.loop import Trainer
@@ -56,12 +57,14 @@ def test_the_run_folder_tells_all(trained):
     study, model, events = trained
     folder = study.folder / "runs" / model.stem
     written = [json.loads(line) for line in (folder / "events.jsonl").read_text(encoding="utf-8").splitlines()]
-    assert written == json.loads(json.dumps([event for event in events if "time" in event]))
-    assert {event["event"] for event in events if "time" not in event} == {"looking"}  # the checks, before the run
+    assert written == json.loads(json.dumps(events))
     kinds = [event["event"] for event in events]
     assert kinds[0] == "looking"
     assert kinds[-5:] == ["ending", "model", "verdict", "report", "finished"]
     assert {"plan", "preparing", "stage", "step", "check"} <= set(kinds)
+    assert kinds.index("disk") < kinds.index("preparing")  # what it will take is said beforehand
+    needed = next(event["needed_gb"] for event in events if event["event"] == "disk")
+    assert needed * 1e9 == pytest.approx(prepared_size(study.folder), abs=1e6)
     assert json.loads((folder / "config.json").read_text(encoding="utf-8"))["method"] == "supervised"
     for event in events:
         if event["event"] == "stage":

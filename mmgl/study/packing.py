@@ -83,7 +83,7 @@ def pack(study: Study, folder: Path, on_progress: Callable[[int, int], None] | N
         raise MMGLError("study.no_labels")
     findings = study.check()
     if failed := [finding for finding in findings if finding.severity is Severity.ERROR]:
-        raise MMGLError("check.failed", count=len(failed), words=failed[0].words, findings=failed)
+        raise MMGLError("check.failed", count=len(failed), words=failed[0].words)
     used = [*study.labelled, *study.unlabelled, *study.checks]
     patients = list(dict.fromkeys(case.patient for case in study.cases))
     packed = replace(study, folder=folder / "study", cases=())

@@ -16,6 +16,7 @@ from mmgl.messages import MMGLError
 from mmgl.model import Card, read_card
 from mmgl.structures import Structure
 from mmgl.study import Case, Study
+from mmgl.study.prepared import PREPARED
 from mmgl.training.again import run_of, trained_on
 from mmgl.training.check import Rows, dice, find, mean
 from mmgl.training.verdict import POOR
@@ -80,7 +81,7 @@ def _previous(study: Study, name: str) -> tuple[Path, Card] | None:
 def _rows(study: Study, cases: Sequence[Case], path: Path, device: torch.device) -> Rows:
     """Return the Dice of a model file on cases, by the structures of the study."""
     predictor = Predictor(path, device.type)
-    prepared = [prepare_case(study, case, predictor.card.plan, study.folder / "cache") for case in cases]
+    prepared = [prepare_case(study, case, predictor.card.plan, study.folder / PREPARED) for case in cases]
     return [_row(study.structures, case, predictor, device) for case in prepared]
 
 

@@ -16,10 +16,10 @@ from mmgl.data.plan import Plan, make_plan
 from mmgl.device import bfloat16_pays, free_memory
 from mmgl.finding import Finding, Severity
 from mmgl.jobs import Job
-from mmgl.jobs.follow import Event
 from mmgl.messages import MMGLError
 from mmgl.ranks import world
 from mmgl.study import Case, Study
+from mmgl.study.prepared import PREPARED
 from mmgl.study.statistics import FOLDER, statistics
 from mmgl.training.again import plan_again
 from mmgl.training.run import Run
@@ -35,28 +35,21 @@ SPARE = 512 * 1024 * 1024
 GIGABYTE = 1e9
 
 
-def check_study(
-    study: Study, name: str, stop: Callable[[], bool] | None, on_event: Callable[[Event], None] | None
-) -> list[Finding]:
+def check_study(study: Study, run: Run, stop: Callable[[], bool]) -> list[Finding]:
     """Return what the checks of a study find; where nothing was read before, this reads every scan.
-
-    Args:
-        name: of the run, which has not begun, and hears of no file ``STOP`` yet: a study that is refused leaves none.
-        on_event: is told how many scans have been looked at.
 
     Raises:
         MMGLError: ``check.failed``, or ``run.stopped_early``.
     """
 
     def looked(done: int, of: int) -> None:
-        if on_event:
-            on_event({"event": "looking", "done": done, "of": of})
-        if stop and stop():
-            raise MMGLError("run.stopped_early", name=name)
+        run.tell("looking", done=done, of=of)
+        if stop():
+            raise MMGLError("run.stopped_early", name=run.folder.name)
 
     findings = study.check(looked)
     if failed := [finding for finding in findings if finding.severity is Severity.ERROR]:
-        raise MMGLError("check.failed", count=len(failed), words=failed[0].words, findings=failed)
+        raise MMGLError("check.failed", count=len(failed), words=failed[0].words)
     return findings
 
 
@@ -102,7 +95,7 @@ def prepare_all(
     Raises:
         MMGLError: ``disk.too_small``, or that a labelled case cannot be read, or ``run.stopped_early``.
     """
-    folder = study.folder / "cache"
+    folder = study.folder / PREPARED
     training, checks = [*study.labelled, *study.unlabelled], study.checks
     needed, free = cache_need(study, [*training, *checks], plan, folder, voxels), free_disk(folder)
     run.tell("disk", needed_gb=round(needed / GIGABYTE, 3), free_gb=round(free / GIGABYTE, 3))

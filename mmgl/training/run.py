@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from contextlib import suppress
 from pathlib import Path
+from types import TracebackType
 from typing import Any
 
 import torch
@@ -14,7 +16,7 @@ from torch import Tensor
 
 from mmgl.files import replacing, write_json
 from mmgl.jobs.follow import Event
-from mmgl.jobs.record import CONFIG, Record
+from mmgl.jobs.record import CONFIG, EVENTS, STATUS, Record
 from mmgl.messages import MMGLError
 from mmgl.run_config import read_run_config
 
@@ -22,7 +24,25 @@ __all__ = ["Event", "Run", "SilentRun", "flatten_optimiser", "restore_optimiser"
 
 
 class Run(Record):
-    """The record of a training: with ``config.json``, ``last.safetensors``, ``best.safetensors`` and ``previews``."""
+    """The record of a training: with ``config.json``, ``last.safetensors``, ``best.safetensors`` and ``previews``.
+
+    One that was refused or stopped before it had a config leaves no folder, but where somebody else made it, and waits
+    there to read why.
+    """
+
+    def __init__(self, folder: Path, on_event: Callable[[Event], None] | None = None) -> None:
+        self._is_new = not folder.exists()
+        super().__init__(folder, on_event)
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        super().__exit__(kind, error, trace)
+        if self._is_new and not (self.folder / CONFIG).exists():
+            with suppress(OSError):
+                for name in (EVENTS, STATUS):
+                    (self.folder / name).unlink(missing_ok=True)
+                self.folder.rmdir()
 
     def write_config(self, config: Mapping[str, Any]) -> None:
         """Write what the run was asked to do and what was decided for it."""

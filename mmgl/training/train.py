@@ -89,11 +89,10 @@ def train(
     for taken in (model, model.with_suffix(".html"), study.folder / "runs" / name / "config.json"):
         if taken.exists():
             raise MMGLError("file.exists", path=taken)
-    findings = check_study(study, name, stop, on_event)
     run = Run(study.folder / "runs" / name, on_event)
     asked = _asked(run, stop)
     with run:
-        for finding in findings:
+        for finding in check_study(study, run, asked):
             run.tell(
                 "finding", key=finding.key, severity=finding.severity.value, case=finding.case, words=finding.words
             )
