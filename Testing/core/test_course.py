@@ -44,9 +44,22 @@ def trained(world, study, name, budget=None, **options):
     return events, world.share(), model
 
 
-@pytest.mark.parametrize("budget", [Budget(steps=150), Budget(minutes=MINUTES)], ids=["steps", "minutes"])
+def test_one_learning_rate_falls_through_all_stages_of_the_usual_method(world, study):
+    trained(world, study, "curve", Budget(steps=80), method="mmgl+")
+    rates = world.learning[-80:]  # the others were rehearsal
+    highest = rates.index(max(rates))
+    assert highest == 4
+    assert rates[highest:] == sorted(rates[highest:], reverse=True)
+    assert rates[39] / 2e-3 == pytest.approx(0.56, abs=0.01)
+    assert rates[-1] < 1e-5
+
+
+@pytest.mark.parametrize("budget", [Budget(steps=600), Budget(minutes=4 * MINUTES)], ids=["steps", "minutes"])
 def test_time_left_of_the_usual_method_is_honest_after_the_first_tenth(world, study, budget):
-    """Two of its three stages take twice as long a step, on a computer that is faster and slower by turns."""
+    """Two of its three stages take longer for a step, on a computer that is faster and slower by turns.
+
+    What is left in the last fifth hangs on what else the computer does in those minutes.
+    """
     world.pace = lambda: RECORDED[int(world.time / 20) % len(RECORDED)] / (sum(RECORDED) / len(RECORDED))
     world.check, world.dice = 3.0, lambda share: [share, 0.5]
     told = []
@@ -62,8 +75,8 @@ def test_time_left_of_the_usual_method_is_honest_after_the_first_tenth(world, st
     for time, event in told:
         if event["event"] == "step":
             shown[int(10 * (time - begun) / whole)] = event["seconds_left"] / (whole - (time - begun))
-    assert set(range(1, 9)) <= set(shown)
-    assert all(0.8 < shown[tenth] < 1.2 for tenth in range(1, 9)), shown
+    assert set(range(1, 8)) <= set(shown)
+    assert all(0.8 < shown[tenth] < 1.2 for tenth in range(1, 8)), shown
 
 
 @pytest.mark.parametrize(("method", "waits"), [(USUAL, 0.0), ("supervised", 0.0), ("simclr", 0.4)])

@@ -12,7 +12,7 @@ import pytest
 import rank_course
 import rank_memory
 import torch
-from made_up import STEP
+from made_up import SLOWER, STEP
 from phantoms import ball_study
 from rank_worker import learn
 from safetensors.torch import load_file
@@ -212,6 +212,6 @@ def test_by_the_clock_of_the_first_all_take_as_many_steps_and_end_together(tmp_p
     stages = [event for event in told["whole"][0] if event["event"] == "stage"]
     assert len(stages) == 3
     seconds = 60 * rank_course.MINUTES
-    assert first["whole"] == pytest.approx(seconds * (0.4 / STEP + 0.6 / (2 * STEP)), rel=0.1)
+    assert first["whole"] == pytest.approx(seconds * (0.5 / STEP + 0.5 / (SLOWER * STEP)), rel=0.1)
     assert first["idle"] < 0.8 * first["whole"]
     assert first["stopped"] == rank_course.STOPPED

@@ -75,6 +75,7 @@ def test_the_learning_rate_rises_and_falls():
     assert max(rates) == rates[50] == 1
     assert rates[50:] == sorted(rates[50:], reverse=True)
     assert rates[-1] == pytest.approx(0)
+    assert [rate(k / 500, (0.5, 1.0)) for k in range(501)] == pytest.approx(rates[500:])
 
 
 def stage(name, share, segments=False):

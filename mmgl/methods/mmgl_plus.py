@@ -6,8 +6,9 @@ b. The teacher labels unlabelled slices. The student learns its labels on strong
    al. 2020; strong copies, ST++, Yang et al. 2022; CutMix, Yun et al. 2019; BCP, Bai et al. 2023).
 c. The same once more, with the labels of the teacher that came out of b.
 
-The teacher is kept. Within a round it labels as it was at its beginning: one that labels while it follows forgets first
-what is hard, because the learning rate is high again, and hands its gaps on to the student.
+The teacher is kept. One learning rate falls through all three, because an averaged teacher is good before the rate is
+low. Within a round the teacher labels as it was at its beginning: one that labels while it follows hands on to the
+student what it has forgotten.
 """
 
 from __future__ import annotations
@@ -127,6 +128,10 @@ class MmglPlus(Method):
             SelfTraining(plan, *networks, "semi-supervised"),
             SelfTraining(plan, *networks, "semi-supervised-again"),
         )
+        begun = 0.0
+        for stage in self.stages:
+            stage.curve = (begun, begun + stage.share)
+            begun += stage.share
 
     @property
     def network(self) -> UNet:  # type: ignore[override]

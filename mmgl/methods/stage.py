@@ -55,6 +55,8 @@ class Stage:
         share: of the method's budget.
         segments: whether the network is worth checking on the check cases while this stage runs.
         reads_labels: whether a batch holds labels that the loss reads.
+        curve: the part of the learning rate's curve that the stage goes through, all of it unless it goes on where
+            another stage is.
 
     Attributes:
         calmed: whether its parameters are those of a trained network, which are not to go far.
@@ -67,6 +69,7 @@ class Stage:
     weight_decay: float = 1e-4
     segments = False
     reads_labels = False
+    curve = (0.0, 1.0)
     calmed = False
     hurried: Collection[nn.Parameter] = frozenset()
 

@@ -134,7 +134,7 @@ class Trainer:
         while step < schedule.steps:
             progress = schedule.progress(step)
             for group in optimiser.param_groups:
-                group["lr"] = group["highest"] * rate(progress)
+                group["lr"] = group["highest"] * rate(progress, stage.curve)
             terms = self._step(stage, optimiser, progress)
             self.segments |= stage.segments
             self.course.pace.stepped()

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import astuple, dataclass
 
 WARM_UP = 0.05
-"""Share of a stage over which the learning rate rises; then it falls as a cosine to zero."""
+"""Share of the curve over which the learning rate rises; then it falls as a cosine to zero."""
 
 
 @dataclass(frozen=True)
@@ -52,8 +52,14 @@ class Schedule:
         return Schedule(int(steps), int(checks), int(from_step), from_progress)
 
 
-def rate(progress: float) -> float:
-    """Return the factor of the learning rate: a linear rise, then half a cosine down to zero."""
-    if progress < WARM_UP:
-        return (progress + 0.002) / (WARM_UP + 0.002)
-    return 0.5 * (1 + math.cos(math.pi * (progress - WARM_UP) / (1 - WARM_UP)))
+def rate(progress: float, part: tuple[float, float] = (0.0, 1.0)) -> float:
+    """Return the factor of the learning rate: a linear rise, then half a cosine down to zero.
+
+    Args:
+        progress: of the stage, 0 to 1.
+        part: of this curve that the stage goes through.
+    """
+    place = part[0] + (part[1] - part[0]) * progress
+    if place < WARM_UP:
+        return (place + 0.002) / (WARM_UP + 0.002)
+    return 0.5 * (1 + math.cos(math.pi * (place - WARM_UP) / (1 - WARM_UP)))
