@@ -123,8 +123,8 @@ def tell_verdict(
         findings = of_stopped(findings, stopped)
     else:
         findings += [of_early(trained.early)] if trained.early is not None else []
-        findings += of_pieces(study.structures, trained.rows, read_card(file).one_piece)
-        findings += self_check(trained.network, prepared, trained.plan, len(study.structures), trained.device)
+        hopeless = self_check(trained.network, prepared, trained.plan, len(study.structures), trained.device)
+        findings += hopeless or of_pieces(study.structures, trained.rows, read_card(file).one_piece)
         against = compare(study, run.folder.name, trained.rows, trained.device)
         findings += [against] if against else []
         if against and against.key == "compare.worse":
