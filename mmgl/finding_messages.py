@@ -89,7 +89,9 @@ FINDINGS: dict[str, str] = {
         "without it."
     ),
     "tidy.largest": "{structure}: {pieces} smaller {pieces:piece|pieces} taken away ({voxels} {voxels:voxel|voxels}).",
-    "tidy.none_suggested": "This model suggests the largest piece of no structure, so all pieces are kept.",
+    "tidy.none_suggested": (
+        "This model suggests no structure for keeping only its largest piece, so all pieces are kept."
+    ),
     "tidy.filled": "{structure}: holes filled ({voxels} {voxels:voxel|voxels}).",
     # what stands out among the frames of a sequence
     "frames.spike": (

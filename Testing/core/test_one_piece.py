@@ -20,8 +20,9 @@ from mmgl.options import build_parser
 from mmgl.structures import Structure
 from mmgl.study import Use
 from mmgl.training.check import dice
-from mmgl.training.one_piece import GAIN, gains, is_one_piece, tidied_dice
+from mmgl.training.one_piece import GAIN, both_dice, gains, is_one_piece
 from mmgl.training.train import resume
+from mmgl.training.verdict import of_pieces
 
 NAN = float("nan")
 
@@ -85,10 +86,18 @@ def found(labelmap):
 def test_the_dice_of_the_largest_pieces_is_that_of_the_tidied_labelmap():
     stray = HEART + painted((1, (2, 9, 9), (4, 11, 11)), (2, (0, 8, 0), (2, 9, 2)))
     label = case(HEART)
-    row = dice(torch.from_numpy(stray.astype("int64")), label, 2)
-    assert tidied_dice(label, found(stray), STRUCTURES, row) == [1.0, 0.0]
-    assert row[0] == pytest.approx(2 * 216 / (216 + 224))
-    assert tidied_dice(label, found(HEART), STRUCTURES, [0.123, NAN])[0] == 0.123  # nothing to take away: as it was
+    whole, largest = both_dice(label, found(stray), STRUCTURES)
+    assert whole == dice(torch.from_numpy(stray.astype("int64")), label, 2) == [pytest.approx(432 / 440), 0.0]
+    assert largest == [1.0, 0.0]
+    whole, largest = both_dice(label, found(HEART), STRUCTURES)
+    assert whole is largest  # nothing was taken away
+
+
+def test_nothing_is_said_of_what_was_never_checked():
+    assert of_pieces(STRUCTURES, [], {"Core": 0.02}) == []  # the check cases came when it had been trained
+    (said,) = of_pieces(STRUCTURES, [[0.9, 0.8], [NAN, 0.7]], {"Core": 0.02})
+    assert said.words.startswith("Core is of one piece")
+    assert said.words.endswith("Dice 0.770 instead of 0.750.")
 
 
 def test_what_gains_is_suggested_and_nothing_else():

@@ -87,12 +87,14 @@ class VerdictTest(ModelsTest):
         self.assertTrue(self.ui.adviceLabel.text.startswith("Training was stopped after about 3 minutes"))
         self.assertEqual(self.table()[0][1:3], ["Not yet", "0.40"])
 
-    def test_too_few_to_trust(self):
+    def test_too_few_to_trust_and_largest_pieces_that_are_better(self):
+        pieces = {"structures": "Left ventricle", "count": 1, "old": 0.86, "new": 0.88}
         findings = [*judged(cases=1), {"key": "verdict.few", "parameters": {"cases": 1}}]
-        self.make("model-1", findings)
+        self.make("model-1", [*findings, {"key": "verdict.pieces", "parameters": pieces}])
         self.show()
         self.assertEqual(self.table()[0][2], "(0.91)")
-        self.assertIn("too few to trust", self.ui.adviceLabel.text)
+        for words in ("too few to trust", "Keep only the largest piece when you segment: Dice 0.880 instead of 0.860"):
+            self.assertIn(words, self.ui.adviceLabel.text)
 
     def test_one_that_cannot_even_reproduce_its_training_scans(self):
         findings = [*judged(), {"key": "verdict.self", "parameters": {"case": "scan 2", "dice": 0.2}}]

@@ -28,7 +28,7 @@ from mmgl.report.run_report import write_run_report
 from mmgl.study import Study
 from mmgl.training.check import Rows, finite, means
 from mmgl.training.comparison import compare
-from mmgl.training.one_piece import gains, tidied_dice
+from mmgl.training.one_piece import both_dice, gains
 from mmgl.training.run import Run
 from mmgl.training.verdict import judge, of_early, of_pieces, of_stopped, self_check
 
@@ -92,12 +92,13 @@ def _looked_at(
 ) -> tuple[dict[str, float], dict[str, float]]:
     """Return what doubt is usual for each structure, and what its largest piece alone gains, from one look at each."""
     structures, doubts = study.structures, []
-    tidied: Rows = []
+    rows, tidied = list[list[float]](), list[list[float]]()
     for case, fused in fused_cases(trained.network, checks, trained.plan, trained.device):
         doubts.append(doubt_of_case(case, fused, trained.plan, structures))
-        if trained.rows:
-            tidied.append(tidied_dice(case, fused, structures, trained.rows[len(tidied)]))
-    return usual_doubts(doubts), gains(structures, trained.rows, tidied, prepared) if tidied else {}
+        whole, largest = both_dice(case, fused, structures)
+        rows.append(whole)
+        tidied.append(largest)
+    return usual_doubts(doubts), gains(structures, rows, tidied, prepared) if rows else {}
 
 
 def tell_verdict(
@@ -122,8 +123,8 @@ def tell_verdict(
         findings = of_stopped(findings, stopped)
     else:
         findings += [of_early(trained.early)] if trained.early is not None else []
-        findings += of_pieces(study.structures, trained.rows, read_card(file).one_piece)
-        findings += self_check(trained.network, prepared, trained.plan, len(study.structures), trained.device)
+        hopeless = self_check(trained.network, prepared, trained.plan, len(study.structures), trained.device)
+        findings += hopeless or of_pieces(study.structures, trained.rows, read_card(file).one_piece)
         against = compare(study, run.folder.name, trained.rows, trained.device)
         findings += [against] if against else []
         if against and against.key == "compare.worse":

@@ -26,19 +26,17 @@ GAIN = 0.001
 """Mean Dice that keeping only the largest piece must gain to be worth saying."""
 
 
-def tidied_dice(
-    case: PreparedCase, fused: Fused, structures: tuple[Structure, ...], row: Sequence[float]
-) -> list[float]:
-    """Return the Dice of each structure in a check case where only its largest piece is kept.
+def both_dice(case: PreparedCase, fused: Fused, structures: tuple[Structure, ...]) -> tuple[list[float], list[float]]:
+    """Return the Dice of each structure in a check case with all its pieces, and with its largest piece only.
 
     Args:
         fused: what the network finds in it.
-        row: its Dice where all pieces are kept.
     """
     labelmap = fused.labelmap()
+    whole = dice(torch.from_numpy(labelmap.astype("int64")), case, len(structures))
     if not tidy(labelmap, structures, [structure.name for structure in structures], ()):
-        return list(row)
-    return dice(torch.from_numpy(labelmap.astype("int64")), case, len(structures))
+        return whole, whole
+    return whole, dice(torch.from_numpy(labelmap.astype("int64")), case, len(structures))
 
 
 def gains(

@@ -63,7 +63,7 @@ def of_early(seconds: float) -> Finding:
 def of_pieces(structures: Sequence[Structure], rows: Rows, one_piece: Mapping[str, float]) -> list[Finding]:
     """Return a finding where results are better with the largest piece only, as the card of the model has it."""
     old = [mean([row[i] for row in rows]) for i, structure in enumerate(structures) if structure.name in one_piece]
-    if not old:
+    if not (rows and old):
         return []
     dice = {"old": round(mean(old), 3), "new": round(mean(old) + mean(list(one_piece.values())), 3)}
     return [Finding("verdict.pieces", {"structures": ", ".join(one_piece), "count": len(one_piece), **dice})]
