@@ -17,7 +17,7 @@ CHECKS = 8
 """As many checks in a stage."""
 
 EVERY = 0.05
-"""Of a budget in time, there is a check at least as often, so that it is seen in time when nothing rises any more; fewer
+"""Of a budget in time: there is a check at least as often, so that it is seen soon when nothing rises any more; fewer
 where the budget would suffer."""
 
 CHECK_SHARE = 0.1
