@@ -35,6 +35,10 @@ RUNS: dict[str, str] = {
     "queue.busy": "The queue in {folder} is in use by something that hangs. Try again in a moment.",
     "queue.name": "A job of the queue will make a model called {name} already. Give this one another name.",
     # what training is doing
+    "run.stopped_before": (
+        "The training {name} was stopped while the scans were looked at, before it learned anything. Train again at "
+        "any time: what was looked at is remembered."
+    ),
     "progress.looking": "Looking at your scans",
     "progress.skipped": "{case} is left out.",
     "progress.preparing": "Preparing your scans",

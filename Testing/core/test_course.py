@@ -13,7 +13,7 @@ from mmgl.messages import MMGLError
 from mmgl.methods import USUAL
 from mmgl.model import read_model
 from mmgl.training.budget import Budget
-from mmgl.training.patience import GAIN, PATIENCE, TAIL, Patience
+from mmgl.training.patience import GAIN, LOOKS, PATIENCE, TAIL, Patience
 from mmgl.training.train import resume, train
 
 MINUTES = 10
@@ -177,16 +177,29 @@ def test_going_on_at_the_end_of_a_training_that_ends_by_itself(world, study):
     assert abs(findings(study, "halved")["verdict.idle"]["minutes"] - share * MINUTES) < 1
 
 
+def test_nothing_is_concluded_from_few_checks(world, study):
+    world.check = 15.0  # so in a tenth of the time there are three, the last at the end
+    events, share, _ = trained(world, study, "few", method="supervised")
+    assert sum(event["event"] == "check" for event in events) == LOOKS
+    assert not idle(events)
+    assert share > 0.9
+
+
 def test_what_is_no_rise():
     patience = Patience()
     patience.begin(0.0)
-    for spent, scores in ((10.0, [0.5, 0.6]), (20.0, [0.5 + GAIN / 2, 0.5]), (30.0, [0.4, float("nan")])):
+    looks = ((10.0, [0.5, 0.6]), (20.0, [0.5 + GAIN / 2, 0.5]), (25.0, [0.5, 0.5]), (30.0, [0.4, float("nan")]))
+    idle = []
+    for spent, scores in looks:
         patience.see(scores, spent)
-    assert patience.idle([0.4, float("nan")], 30.0) == 20.0
+        idle.append(patience.idle(scores, spent))
+    assert idle == [0.0, 0.0, 0.0, 20.0]  # two in a row may be chance
     again = Patience.from_json(json.loads(json.dumps(patience.to_json())))
     assert again.to_json() == patience.to_json()
     again.see([0.4, 0.7], 40.0)
-    assert again.idle([0.4, 0.7], 45.0) == 5.0
+    assert again.idle([0.4, 0.7], 45.0) == 0.0
     again.begin(50.0)
+    for spent in (51.0, 52.0, 53.0):
+        again.see([0.4, 0.7], spent)
     assert again.idle([0.4, 0.7], 55.0) == 5.0  # a stage has a chance of its own
     assert not again.fruitless

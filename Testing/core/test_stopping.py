@@ -69,7 +69,7 @@ def test_the_checks_of_a_study_are_told_and_not_waited_for(tmp_path):
     count = len(study.cases)
     with pytest.raises(MMGLError) as caught:
         train(study, budget=Budget(steps=1), device="cpu", name="early", on_event=events.append, stop=lambda: True)
-    assert caught.value.key == "run.stopped_early"
+    assert caught.value.key == "run.stopped_before"
     looked = [(event["done"], event["of"]) for event in events if event["event"] == "looking"]
     assert looked == [(1, count)]
     assert not list(study.folder.glob("models/*"))
@@ -92,11 +92,11 @@ def test_the_checks_of_a_study_hear_a_stop_file_and_say_how_far_they_are(tmp_pat
 
     with pytest.raises(MMGLError) as caught:
         train(study, budget=Budget(steps=1), device="cpu", name="early", on_event=look_and_stop)
-    assert caught.value.key == "run.stopped_early"
+    assert caught.value.key == "run.stopped_before"
     assert heard == [("looking", "running"), ("stopped", "running")]
     told, look = job.poll()
     assert [(event["event"], event.get("done")) for event in told] == [("looking", 1), ("stopped", None)]
-    assert (look.state, look.key, look.status["of"]) == ("stopped", "run.stopped_early", len(study.cases))
+    assert (look.state, look.key, look.status["of"]) == ("stopped", "run.stopped_before", len(study.cases))
     assert not (job.folder / "STOP").exists()
     train(study, name="early", method="supervised", budget=Budget(steps=1), device="cpu")  # its name is free
 

@@ -3,7 +3,7 @@
     python benchmarks/memory/many_volumes.py --volumes 2000 --prepared 2000 --work /big/disk
 
 Writes unlabelled 512 x 512 x 300 volumes as sparse files (157 MB each, little on the disk) and one labelled one,
-trains a few steps of ``mmgl`` in a process of its own, and prints the largest resident memory it ever had, pages of
+trains a few steps of a method in a process of its own, and prints the largest resident memory it ever had, pages of
 mapped files included. ``--prepared`` says how many volumes are prepared by the training, as always; the others are
 there already, as links to the first prepared one, because 2,000 prepared volumes take 140 GB and hours. Prints one JSON
 line, and ends with status 1 above 4 GiB.
@@ -27,6 +27,7 @@ from mmgl.data.facts import known_facts
 from mmgl.data.plan import make_plan
 from mmgl.imaging.reading import read_header
 from mmgl.imaging.segmentation_files import write_labelmap
+from mmgl.methods import USUAL
 from mmgl.study import Study
 from mmgl.study.statistics import FOLDER, statistics
 
@@ -47,11 +48,12 @@ def main() -> None:
     study = _study(options.work, options.volumes)
     begun = time.monotonic()
     _link(study, options.prepared)
-    train = [sys.executable, "-m", "mmgl", "train", str(study), "--device", "cpu", "--method", "mmgl"]
-    _run([*train, "--steps", str(options.steps), "--name", "measured"])
+    train = [sys.executable, "-m", "mmgl", "train", str(study), "--device", "cpu", "--name", "measured"]
+    _run([*train, "--method", options.method, "--steps", str(options.steps)])
     peak = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss * 1024
     events = [json.loads(line) for line in (study / "runs" / "measured" / "events.jsonl").open(encoding="utf-8")]
     result = {
+        "method": options.method,
         "volumes": options.volumes,
         "prepared": options.prepared,
         "steps": options.steps,
@@ -67,6 +69,7 @@ def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--volumes", type=int, default=2000)
     parser.add_argument("--prepared", type=int, default=40)
+    parser.add_argument("--method", default=USUAL)
     parser.add_argument("--steps", type=int, default=30)
     parser.add_argument("--work", type=Path, required=True, help="new folder for everything")
     return parser.parse_args()

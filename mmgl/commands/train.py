@@ -55,8 +55,9 @@ def run_train(options: argparse.Namespace) -> int:
         except MMGLError as error:
             if not error.key.startswith("run.stopped"):
                 raise
-            name = error.parameters["name"]
-            print(f"\nmmgl: {error}\nmmgl train {options.study} --resume --name {name}", file=sys.stderr)
+            print(f"\nmmgl: {error}", file=sys.stderr)
+            if error.key != "run.stopped_before":
+                print(f"mmgl train {options.study} --resume --name {error.parameters['name']}", file=sys.stderr)
             return 0 if world() > 1 else STOPPED  # torchrun takes any other status for a crash
         if not rank():
             print(f"Model written: {path}")

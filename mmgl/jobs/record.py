@@ -23,7 +23,7 @@ CONFIG, EVENTS, STATUS, LOG, STOP = "config.json", "events.jsonl", "status.json"
 BEAT_SECONDS = 1.0
 """The status is written at most as often; a front end that looks twice a second misses nothing."""
 
-STOPPED = ("run.stopped", "run.stopped_early", "segment.stopped")
+STOPPED = ("run.stopped", "run.stopped_early", "run.stopped_before", "segment.stopped")
 """Keys of messages that are no failure."""
 
 TOLD = (("stage", "step", "steps", "share", "seconds_left"), ("done", "of"))

@@ -18,7 +18,7 @@ from mmgl.inference.tidy import tidy
 from mmgl.structures import UNLABELLED, Structure
 from mmgl.training.check import Rows, dice, means
 
-WHOLE = 0.99
+WHOLE = 0.95
 """Share of a structure's voxels that its largest piece must hold for it to count as one piece: a slip of the brush does
 not make two."""
 

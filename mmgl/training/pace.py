@@ -14,7 +14,11 @@ MEMORY, REMEMBERED = 20, 0.5
 work on a computer comes and goes, and the time left is not to jump with it."""
 
 CHECKS = 8
-"""As many checks in a stage; fewer where a budget in time would suffer."""
+"""As many checks in a stage."""
+
+EVERY = 0.05
+"""Of a budget in time: there is a check at least as often, so that it is seen soon when nothing rises any more; fewer
+where the budget would suffer."""
 
 CHECK_SHARE = 0.1
 """Of a stage's time the checks take about this share."""
@@ -80,9 +84,9 @@ class Pace:
 
     def schedule(self, stage: Stage, seconds: float) -> Schedule:
         """Return the schedule of a stage that has so many seconds."""
-        checks = CHECKS
+        checks = max(CHECKS, round(stage.share / EVERY))
         if stage.segments and self._check:
-            checks = max(1, min(CHECKS, int(CHECK_SHARE * seconds / self._check)))
+            checks = max(1, min(checks, int(CHECK_SHARE * seconds / self._check)))
         left = seconds - (checks * self._check if stage.segments else 0.0)
         return Schedule(max(1, int(left / self._step[stage.name])), checks)
 

@@ -16,6 +16,7 @@ from mmgl.data.plan import Plan, make_plan
 from mmgl.device import bfloat16_pays, free_memory
 from mmgl.finding import Finding, Severity
 from mmgl.jobs import Job
+from mmgl.jobs.record import CONFIG
 from mmgl.messages import MMGLError
 from mmgl.ranks import world
 from mmgl.study import Case, Study
@@ -39,13 +40,13 @@ def check_study(study: Study, run: Run, stop: Callable[[], bool]) -> list[Findin
     """Return what the checks of a study find; where nothing was read before, this reads every scan.
 
     Raises:
-        MMGLError: ``check.failed``, or ``run.stopped_early``.
+        MMGLError: ``check.failed``, or ``run.stopped_before``.
     """
 
     def looked(done: int, of: int) -> None:
         run.tell("looking", done=done, of=of)
         if stop():
-            raise MMGLError("run.stopped_early", name=run.folder.name)
+            raise _stopped(run)
 
     findings = study.check(looked)
     if failed := [finding for finding in findings if finding.severity is Severity.ERROR]:
@@ -126,7 +127,7 @@ def _each(
     for done, case in enumerate(cases):
         run.tell(event, done=done, of=len(cases))
         if stop():
-            raise MMGLError("run.stopped_early", name=run.folder.name)
+            raise _stopped(run)
         try:
             results.append(_within_memory(work, case))
         except MMGLError as error:
@@ -135,6 +136,12 @@ def _each(
             run.tell("skipped", case=case.name, key=error.key, words=str(error))
     run.tell(event, done=len(cases), of=len(cases))
     return results
+
+
+def _stopped(run: Run) -> MMGLError:
+    """Return that a run was stopped: one that has its config can go on, another begins anew."""
+    key = "run.stopped_early" if (run.folder / CONFIG).exists() else "run.stopped_before"
+    return MMGLError(key, name=run.folder.name)
 
 
 def _within_memory(work: Callable[[Case], Result], case: Case) -> Result:

@@ -68,7 +68,8 @@ def train(
         MMGLError: there is no label (``study.no_labels``), no such method (``method.unknown``), no such device, the
             name is taken (``file.exists``) or none (``run.name``), a check of the study failed (``check.failed``),
             planes (``plan.planes``) or the model to start from (``again.*``) do not fit, memory or disk are too small,
-            or training was stopped: ``run.stopped``, or ``run.stopped_early`` when it could not segment yet.
+            or training was stopped: ``run.stopped``, or ``run.stopped_early`` when it could not segment yet and
+            ``run.stopped_before`` when it cannot even be gone on with.
         ValueError: ``published`` or ``planes``, and ``start`` together, as a start has a plan of its own.
     """
     if start and (published or planes):
