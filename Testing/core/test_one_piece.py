@@ -129,7 +129,7 @@ def trained(tmp_path_factory):
         files = [write(folder / f"{k}{number}.nii.gz", a, grid) for k, a in (("i", image), ("l", labelmap))]
         study.add_case(files[0], label=files[1], use=Use.CHECK if number > 1 else Use.TRAIN, meanings=MEANINGS)
     study.save()
-    budget = Budget(steps=40)
+    budget = Budget(steps=50)
     model = train(study, method="supervised", budget=budget, device="cpu", name="ball", on_event=told.append)
     return study, model, told
 
