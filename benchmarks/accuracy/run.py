@@ -70,7 +70,7 @@ def _options() -> argparse.Namespace:
     budget.add_argument("--minutes", type=float)
     parser.add_argument("--published", action="store_true", help="network size and learning rates of the paper")
     parser.add_argument("--set", choices=["check", "test"], default="check", help="cases to measure on")
-    parser.add_argument("--track", choices=["cpu", "minutes", "published", "gpu"], default="cpu")
+    parser.add_argument("--track", choices=["cpu", "long", "minutes", "published", "gpu"], default="cpu")
     parser.add_argument("--device", default="auto")
     add_folders(parser)
     parser.add_argument("--pictures", type=Path, help="folder for pictures of the first cases")
