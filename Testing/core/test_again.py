@@ -119,20 +119,21 @@ def test_at_the_beginning_old_structures_are_where_they_were():
     assert torch.equal(dropped["classifiers.0.weight"], network.state_dict()["classifiers.0.weight"][[0, 2]])
 
 
-def test_a_trained_network_is_calmed_and_outputs_are_hurried_where_a_structure_is_new():
+@pytest.mark.parametrize("name", ["supervised", "mmgl+"])
+@pytest.mark.parametrize("new", [False, True])
+def test_a_trained_network_is_calmed_but_for_what_finds_new_structures(name, new):
     plan = Plan((None, 1.0, 1.0), ("axial",), 32, (Normalisation("scan"),), width=4, levels=3, batch=4)
-    for new in (False, True):
-        method = build_method("supervised", plan, 2)
-        begin_with(method, UNet(1, 3, width=4, levels=3).state_dict(), new=new)
-        (stage,) = method.stages
-        outputs = set(method.network.classifiers.parameters())
+    method = build_method(name, plan, 2)
+    begin_with(method, UNet(1, 3, width=4, levels=3).state_dict(), new=new)
+    for stage in method.stages:
+        network = stage.network
         groups = optimiser_of(stage).param_groups
-        assert sum(len(group["params"]) for group in groups) == len(list(stage.parameters()))
-        for group in groups:
-            hurried = new and set(group["params"]) <= outputs
-            assert hurried or not new or not set(group["params"]) & outputs
-            assert group["highest"] == stage.learning_rate * (HURRY if hurried else CALM)
-        assert len(groups) == 1 + new
+        learned = [parameter for group in groups for parameter in group["params"]]
+        assert len(learned) == len(set(learned)) == len(list(stage.parameters()))
+        paces = {p: group["highest"] / stage.learning_rate for group in groups for p in group["params"]}
+        assert {paces[p] for p in network.encoder.parameters()} == {CALM}
+        assert {paces[p] for p in network.decoder.parameters()} == {1.0 if new else CALM}
+        assert {paces[p] for p in network.classifiers.parameters()} == {HURRY if new else CALM}
 
 
 def test_structures_are_known_by_their_id_here_and_by_their_name_from_elsewhere(study, tmp_path):

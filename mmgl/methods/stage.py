@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from types import MappingProxyType
 
 import torch
 from torch import Tensor, nn
@@ -15,9 +16,10 @@ from mmgl.networks.unet import UNet
 from mmgl.ranks import shared
 
 CALM, HURRY = 0.5, 10.0
-"""Where a trained network learns on, all of it learns at the first multiple of the learning rate, and its outputs at
-the second where there are new structures. At the usual rate what is known suffers, and a new output goes not far enough
-in a short time (measured with ``benchmarks/accuracy/again.py``)."""
+"""Where a trained network learns on, all of it learns at the first multiple of the learning rate. Where there are new
+structures, only its encoder does, its outputs learn at the second, and what lies between at the usual rate. All at the
+usual rate, what is known suffers; all else calmed, a new structure is not found in a short time (measured with
+``benchmarks/accuracy/again.py``)."""
 
 
 @dataclass
@@ -57,8 +59,7 @@ class Stage:
         reads_labels: whether a batch holds labels that the loss reads.
 
     Attributes:
-        calmed: whether its parameters are those of a trained network, which are not to go far.
-        hurried: those of them that have to go further: none but where there are outputs for new structures.
+        paces: at which multiple of the learning rate a parameter learns, where it is not 1: in a trained network.
     """
 
     name: str
@@ -67,8 +68,7 @@ class Stage:
     weight_decay: float = 1e-4
     segments = False
     reads_labels = False
-    calmed = False
-    hurried: Collection[nn.Parameter] = frozenset()
+    paces: Mapping[nn.Parameter, float] = MappingProxyType({})
 
     def __init__(self, plan: Plan) -> None:
         self.plan = plan

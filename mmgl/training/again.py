@@ -18,7 +18,7 @@ from mmgl.files import read_json
 from mmgl.imaging.segmentation import Segment
 from mmgl.messages import MMGLError
 from mmgl.methods import METHODS, TWO_NETWORKS
-from mmgl.methods.stage import Method
+from mmgl.methods.stage import CALM, HURRY, Method
 from mmgl.model import Card, read_model
 from mmgl.networks.unet import UNet
 from mmgl.report.run_facts import VERDICT
@@ -193,16 +193,20 @@ def begin_with(method: Method, weights: Mapping[str, Tensor], *, new: bool) -> N
     which this one is, and would undo what it knows.
 
     Args:
-        new: whether there are structures that the network did not know, whose outputs have further to go.
+        new: whether there are structures that the network did not know, for which its outputs have far to go, and what
+            leads to them further than the encoder.
     """
     networks = [module for module in method.modules() if isinstance(module, UNet)]
     for network in networks:
         network.load_state_dict(dict(weights))
-    outputs = frozenset(p for network in networks for p in network.classifiers.parameters())
+    paces = dict.fromkeys(method.parameters(), CALM)
+    for network in networks if new else ():
+        paces |= dict.fromkeys(network.parameters(), 1.0)
+        paces |= dict.fromkeys(network.encoder.parameters(), CALM)
+        paces |= dict.fromkeys(network.classifiers.parameters(), HURRY)
     method.stages = tuple(stage for stage in method.stages if stage.segments)
     for stage in method.stages:
-        stage.calmed = True
-        stage.hurried = outputs if new else frozenset()
+        stage.paces = paces
     whole = sum(stage.share for stage in method.stages)
     for stage in method.stages:
         stage.share /= whole
