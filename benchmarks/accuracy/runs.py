@@ -5,9 +5,9 @@ One exception, by one rule: a method that trains two networks gets as many steps
 minutes of ``supervised``. A teacher that is only averaged is not trained, so it is no second network.
 
 Tracks: ``cpu`` is small enough to repeat: about 8 minutes a run on two cores without matrix units. ``long`` asks what
-twice as many steps give. ``minutes`` asks what a budget of time gives, and needs the computer for itself (``--jobs 1``).
-``published`` takes the network size and learning rates of the papers. ``gpu`` is at full resolution, and measured on
-the test cases, which nothing else touches.
+twice as many steps give. ``minutes`` asks what a budget of time gives, and needs the computer for itself, with ``--jobs
+1``. ``published`` takes the network size and learning rates of the papers. ``gpu`` is at full resolution, and measured
+on the test cases, which nothing else touches.
 """
 
 from __future__ import annotations
