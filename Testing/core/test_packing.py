@@ -24,7 +24,7 @@ SECRETS = ("Erika", "Mustermann", "1964", "hidden-folder")
 
 
 ALONE = """
-import importlib.metadata, re, runpy, sys
+import importlib.metadata, os, re, runpy, sys
 from importlib.machinery import PathFinder
 
 def needed(names, found):
@@ -43,7 +43,7 @@ told = next(line for line in open("README.txt", encoding="utf-8") if "pip instal
 there = needed(told.split()[2:], set())
 owners = importlib.metadata.packages_distributions()
 more = {name for name, of in owners.items() if not {o.lower().replace("_", "-") for o in of} & there}
-more -= set(sys.stdlib_module_names) | set(sys.modules)
+more -= set(sys.stdlib_module_names) | set(sys.modules) | {"mmgl"}  # the folder brings its own
 assert {"monai", "pytest"} <= more, more
 
 class Bare(PathFinder):
@@ -53,7 +53,11 @@ class Bare(PathFinder):
 
 sys.meta_path[sys.meta_path.index(PathFinder)] = Bare
 sys.argv[0] = "train.py"
-runpy.run_path("train.py", run_name="__main__")
+try:
+    runpy.run_path("train.py", run_name="__main__")
+finally:
+    import mmgl
+    assert mmgl.__path__[0].startswith(os.getcwd()), mmgl.__path__
 """
 """Runs ``train.py`` where nothing is installed but what ``README.txt`` says, and what that needs itself."""
 

@@ -49,6 +49,15 @@ def test_in_pieces_it_is_what_it_is_in_one(tmp_path, directions, planes):
     assert shares[-1] == 1
 
 
+def test_in_pieces_a_chosen_structure_is_as_doubtful_as_in_one(tmp_path):
+    segmenter, scan = predictor(tmp_path), scan_of((16, 40, 36), spacing=(2.0, 1.0, 1.0))
+    (whole,) = segmenter.result(scan, Settings(structures=("Core",))).doubt.structures
+    (parts,) = segmenter.result(scan, Settings(structures=("Core",), pieces=3)).doubt.structures
+    assert whole.structure == parts.structure == "Core"
+    assert parts.doubt == pytest.approx(whole.doubt, abs=0.05)
+    assert whole.doubt < 0.9
+
+
 def test_a_region_is_cut_across_the_slices_and_never_into_more_parts_than_it_has():
     grid, plan = Grid((9, 20, 30)), Plan((1.0, 1.0, 1.0), ("axial",), 32, (Normalisation("scan"),))
     assert cut(None, grid, plan, 2) == [((0, 4), (0, 20), (0, 30)), ((4, 9), (0, 20), (0, 30))]
@@ -68,7 +77,7 @@ def test_what_happened_in_any_part_is_told_once():
             labelmap, doubt = np.zeros(grid.size, np.uint8), Doubt((StructureDoubt("Core", 1.0, True),), ())
             yield ((number, number + 1), (0, 2), (0, 2)), Result(labelmap, grid, grid, doubt, None, findings)
 
-    assert [f.key for f in joined(parts(), {}).findings] == ["segment.on_processor", "segment.not_faster"]
+    assert [f.key for f in joined(parts(), ["Core"], {}).findings] == ["segment.on_processor", "segment.not_faster"]
 
 
 def test_a_region_of_a_scan_that_is_too_large_as_a_whole(monkeypatch):

@@ -7,7 +7,7 @@ borders may differ too, as how large numbers are is looked up in each part by it
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from itertools import pairwise
 
@@ -35,20 +35,21 @@ def cut(region: Box | None, grid: Grid, plan: Plan, pieces: int) -> list[Box]:
     return parts
 
 
-def joined(results: Iterator[tuple[Box, Result]], usual: Mapping[str, float]) -> Result:
+def joined(results: Iterator[tuple[Box, Result]], names: Sequence[str], usual: Mapping[str, float]) -> Result:
     """Return the result of a scan from those of its parts.
 
     Args:
         results: each part, and its result on the grid of the whole scan, not tidied up yet.
+        names: of the model's structures; label value i + 1 is ``names[i]``.
         usual: as for ``doubt_of``.
     """
     whole: Result | None = None
-    doubts: list[tuple[list[int], Doubt]] = []
+    doubts: list[tuple[dict[str, int], Doubt]] = []
     findings: list[Finding] = []
     for box, result in results:
         here = tuple(slice(*side) for side in box)
         part = result.labelmap[here]
-        doubts.append((counted(part, len(result.doubt.structures)).tolist(), result.doubt))
+        doubts.append((dict(zip(names, counted(part, len(names)).tolist(), strict=True)), result.doubt))
         findings += [finding for finding in result.findings if finding not in findings]
         if whole is None:
             whole = result
@@ -61,14 +62,14 @@ def joined(results: Iterator[tuple[Box, Result]], usual: Mapping[str, float]) ->
     return replace(whole, doubt=_doubt(doubts, usual), findings=tuple(findings))
 
 
-def _doubt(doubts: list[tuple[list[int], Doubt]], usual: Mapping[str, float]) -> Doubt:
+def _doubt(doubts: list[tuple[dict[str, int], Doubt]], usual: Mapping[str, float]) -> Doubt:
     """Return the doubt of the whole from that of its parts, each with the voxels found of every structure."""
     each = []
-    for i, structure in enumerate(doubts[0][1].structures):
-        voxels = sum(counts[i] for counts, _ in doubts)
-        total = sum(counts[i] * doubt.structures[i].doubt for counts, doubt in doubts)
+    for i, name in enumerate(structure.structure for structure in doubts[0][1].structures):
+        voxels = sum(counts[name] for counts, _ in doubts)
+        total = sum(counts[name] * doubt.structures[i].doubt for counts, doubt in doubts)
         mean = round(total / voxels, 4) if voxels else 1.0
-        each.append(StructureDoubt(structure.structure, mean, mean > usual.get(structure.structure, CHECK)))
+        each.append(StructureDoubt(name, mean, mean > usual.get(name, CHECK)))
     slices = sorted((s for _, doubt in doubts for s in doubt.slices), key=lambda s: -s.area)
     chosen: list[DoubtfulSlice] = []
     for one in slices:

@@ -115,7 +115,8 @@ class Predictor:
         settings = settings or Settings()
         self.check(settings)
         if settings.pieces > 1:
-            found = joined(self._parts(scan, settings, progress), self.card.doubts)
+            names = [structure.name for structure in self.structures]
+            found = joined(self._parts(scan, settings, progress), names, self.card.doubts)
         else:
             found = self._found(*self.fused(scan, settings, progress), scan, settings)
         return self._tidied(found, settings)
