@@ -16,7 +16,7 @@ def _take_own_core() -> tuple[str, str]:
     other, loaded = ("", ""), sys.modules.get("mmgl")
     if loaded is not None:
         place = Path(loaded.__path__[0]).resolve()
-        if place.parent == _HOME:
+        if place == (_HOME / "mmgl").resolve():
             return other
         other = str(getattr(loaded, "__version__", "?")), str(place)
         for name in [name for name in sys.modules if name.partition(".")[0] == "mmgl"]:

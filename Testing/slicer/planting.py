@@ -88,10 +88,11 @@ class Planting:
                     self.go_through(copy)
 
     def copy(self, name: str) -> Path:
-        """Return a copy of the module and of what it shares."""
+        """Return a copy of the module and of what it shares, beside the core that the tests have."""
         for part in ("MMGLLib", self.module):
             leave = shutil.ignore_patterns("__pycache__")
             shutil.copytree(REPOSITORY / part, self.copies / name / part, ignore=leave)
+        (self.copies / name / "mmgl").symlink_to(REPOSITORY / "mmgl", target_is_directory=True)
         return self.copies / name
 
     def go_through(self, copy: Path) -> None:
