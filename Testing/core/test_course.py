@@ -5,7 +5,7 @@ import json
 
 import numpy as np
 import pytest
-from made_up import make_up
+from made_up import STEP, make_up
 from phantoms import ball_study
 from test_schedule import RECORDED
 
@@ -17,6 +17,7 @@ from mmgl.training.patience import GAIN, LOOKS, PATIENCE, TAIL, Patience
 from mmgl.training.train import resume, train
 
 MINUTES = 10
+REHEARSED = 2 * (3 + 2 * 3 * 2) * STEP  # three steps of each stage, all of them twice as slow
 
 
 @pytest.fixture(scope="module")
@@ -54,13 +55,8 @@ def test_one_learning_rate_falls_through_all_stages_of_the_usual_method(world, s
     assert rates[-1] < 1e-5
 
 
-@pytest.mark.parametrize("budget", [Budget(steps=600), Budget(minutes=4 * MINUTES)], ids=["steps", "minutes"])
-def test_time_left_of_the_usual_method_is_honest_after_the_first_tenth(world, study, budget):
-    """Two of its three stages take longer for a step, on a computer that is faster and slower by turns.
-
-    What is left in the last fifth hangs on what else the computer does in those minutes.
-    """
-    world.pace = lambda: RECORDED[int(world.time / 20) % len(RECORDED)] / (sum(RECORDED) / len(RECORDED))
+def time_left(world, study, budget, name):
+    """Return the time left that was told last in each tenth of a training, as a share of the true one."""
     world.check, world.dice = 3.0, lambda share: [share, 0.5]
     told = []
 
@@ -68,13 +64,33 @@ def test_time_left_of_the_usual_method_is_honest_after_the_first_tenth(world, st
         told.append((world.time, event))
 
     world.share = lambda: world.time / (60 * MINUTES)
-    train(study, method="mmgl+", budget=budget, device="cpu", name=f"left-{budget.steps}", on_event=heard)
+    train(study, method="mmgl+", budget=budget, device="cpu", name=name, on_event=heard)
     begun = next(time for time, event in told if event["event"] == "stage")
     whole = told[-1][0] - begun
     shown = {}
     for time, event in told:
         if event["event"] == "step":
             shown[int(10 * (time - begun) / whole)] = event["seconds_left"] / (whole - (time - begun))
+    return shown
+
+
+def test_time_left_forgets_a_rehearsal_that_was_slow(world, study, monkeypatch):
+    """Two of its three stages take longer for a step, and all were rehearsed while the computer did something else."""
+    monkeypatch.setattr("made_up.SLOWER", 2.0)
+    world.pace = lambda: 2.0 if world.time < REHEARSED else 1.0
+    shown = time_left(world, study, Budget(steps=150), "steady")
+    assert set(range(1, 9)) <= set(shown)
+    assert all(0.9 < shown[tenth] < 1.1 for tenth in range(1, 9)), shown
+
+
+@pytest.mark.parametrize("budget", [Budget(steps=600), Budget(minutes=4 * MINUTES)], ids=["steps", "minutes"])
+def test_time_left_of_the_usual_method_is_honest_after_the_first_tenth(world, study, budget):
+    """Two of its three stages take longer for a step, on a computer that is faster and slower by turns.
+
+    What is left in the last fifth hangs on what else the computer does in those minutes.
+    """
+    world.pace = lambda: RECORDED[int(world.time / 20) % len(RECORDED)] / (sum(RECORDED) / len(RECORDED))
+    shown = time_left(world, study, budget, f"left-{budget.steps}")
     assert set(range(1, 8)) <= set(shown)
     assert all(0.8 < shown[tenth] < 1.2 for tenth in range(1, 8)), shown
 
