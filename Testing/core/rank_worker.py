@@ -45,6 +45,10 @@ def learn(folder: Path, name: str) -> dict[str, torch.Tensor]:
     found = {}
     for number, stage in enumerate(method.stages):
         stage.begin()
+        if stage.labeller:
+            trainer.pseudo_labels.clear()
+            run.folder.mkdir(exist_ok=True)
+            trainer.pseudo_labels.extend(stage.labeller, 0)
         # plain steps, because AdamW takes full ones along gradients that are nothing but rounding
         optimiser = torch.optim.SGD(list(stage.parameters()), lr=0.01)
         with patch.object(F, "max_pool2d", F.avg_pool2d):

@@ -19,7 +19,9 @@ CPU = torch.device("cpu")
 def slices(tmp_path):
     box = (slice(5, 8), slice(10, 15), slice(20, 26))
     cases = [prepared(tmp_path, "labelled", (12, 30, 40), box), prepared(tmp_path, "unlabelled", (9, 14, 50))]
-    return SliceSampler(cases, PLAN, torch.Generator().manual_seed(0))
+    sampler = SliceSampler(cases, PLAN, torch.Generator().manual_seed(0))
+    sampler.pseudo = dict(enumerate(cases))
+    return sampler
 
 
 def stages(name):

@@ -59,12 +59,12 @@ PARTLY = np.where(np.arange(8)[:, None, None] == 3, HEART, -1)
         ([SLIPS], False),
         ([LUNGS], False),
         ([HEART, HEART, LUNGS], False),
-        ([OTHER], False),
+        ([OTHER], None),
         ([HEART, OTHER], True),
-        ([PARTLY], False),
+        ([PARTLY], None),
         ([HEART, PARTLY], True),
-        ([None], False),
-        ([], False),
+        ([None], None),
+        ([], None),
     ],
 )
 def test_what_labels_say_of_one_piece(labels, expected):

@@ -67,6 +67,7 @@ def test_every_method_knows_what_may_be_there(cases, name):
     torch.manual_seed(0)
     method = build_method(name, PLAN, 2)
     sampler = SliceSampler(cases[1:], PLAN, torch.Generator().manual_seed(0))
+    sampler.pseudo = dict(enumerate(sampler.cases))
     for stage in (stage for stage in method.stages if stage.segments):
         batch = stage.batch(sampler, torch.device("cpu"))
         assert (batch.labels < -1).any()

@@ -16,7 +16,7 @@ from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from typing import Any
 
-SETTINGS = 3
+SETTINGS = 4
 """Of the results: a new number when old results cannot stand beside new ones, which are then measured again."""
 
 ALL = (

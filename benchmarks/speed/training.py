@@ -205,8 +205,10 @@ def ours(name: str, folder: Path, device: str, watch: Watch) -> tuple[Callable[[
     trainer = Trainer(method, sampler, [], plan, structures, Run(own), where)
     (stage,) = (s for s in method.stages if s.name == [*name.split(), "segmentation"][1])
     optimiser = optimiser_of(stage)
+    if stage.labeller:
+        trainer.pseudo_labels.extend(stage.labeller, 0)
     batch = stage.batch(sampler, where)
-    slices = sum(len(images) for images in [*batch.views, *batch.unlabelled])
+    slices = sum(len(images) for images in [*batch.views, *batch.unlabelled] if images.ndim == 4)
     stage.batch = watch.around(stage.batch)  # type: ignore[method-assign]
     return lambda: trainer._step(stage, optimiser, 0.5), slices
 

@@ -72,6 +72,11 @@ def _mapped(file: Path) -> Array:
     return array
 
 
+def forget(file: Path) -> None:
+    """Unmap a prepared file, which is about to be removed: no system but one lets go of a file that is mapped."""
+    _maps.pop(file, None)
+
+
 def cache_need(study: Study, cases: Sequence[Case], plan: Plan, folder: Path, voxels: float) -> int:
     """Return the bytes that preparing cases will take: those of the cases that are not in ``folder`` yet.
 
@@ -99,7 +104,7 @@ def clean_cache(folder: Path, kept: Sequence[PreparedCase]) -> int:
     freed = 0
     for file in folder.iterdir() if folder.is_dir() else ():
         if file.suffix in (".npy", ".json") and file.name.partition(".")[0] not in keys:
-            _maps.pop(file, None)
+            forget(file)
             freed += file.stat().st_size
             file.unlink(missing_ok=True)
     return freed

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -51,10 +51,12 @@ class SliceSampler:
     Attributes:
         sets: what the codes -2, -3, ... of drawn labels stand for, over all cases; empty where no structure is
             missing from a label.
+        pseudo: by their number, cases with the labels that a network gave them where nobody said.
     """
 
     def __init__(self, cases: Sequence[PreparedCase], plan: Plan, generator: Generator) -> None:
         self.cases = list(cases)
+        self.pseudo: dict[int, PreparedCase] = {}
         self.generator = generator
         self.size = round(plan.slice_size * MARGIN)
         self._axes = [PLANES.index(plane) for plane in plan.planes]
@@ -71,6 +73,11 @@ class SliceSampler:
             painted, labelled = _labelled_rows(self.cases, axis)
             self._painted.append(painted)
             self._labelled.append(labelled)
+
+    @property
+    def unlabelled(self) -> list[int]:
+        """The numbers of the cases that ``draw_unlabelled`` draws from."""
+        return sorted({int(case) for rows in self._unlabelled for case in rows[:, 0]})
 
     @property
     def has_labels(self) -> bool:
@@ -92,12 +99,25 @@ class SliceSampler:
         """
         return self._draw(count, [self._unlabelled])
 
+    def draw_pseudo_labelled(self, count: int) -> Slices:
+        """Return ``count`` slices as ``draw_unlabelled`` does, of the cases in ``pseudo``, with their labels there."""
+        known = np.zeros(len(self.cases), dtype=bool)
+        known[list(self.pseudo)] = True
+        return self._draw(count, [[rows[known[rows[:, 0]]] for rows in self._unlabelled]], cases=self.pseudo)
+
     def draw_labelled(self, count: int, painted: float = 0.7) -> Slices:
         """Return ``count`` slices of labelled cases, a share ``painted`` of them with a structure in the window."""
         return self._draw(count, [self._painted, self._labelled], painted)
 
-    def _draw(self, count: int, choices: list[list[Array]], first: float = 1.0) -> Slices:
+    def _draw(
+        self,
+        count: int,
+        choices: list[list[Array]],
+        first: float = 1.0,
+        cases: Mapping[int, PreparedCase] | Sequence[PreparedCase] = (),
+    ) -> Slices:
         """Draw from the first table of rows with probability ``first``, else from the second."""
+        cases = cases or self.cases
         images, labels, planes, positions, numbers = [], [], [], [], []
         for _ in range(count):
             focused = len(choices) > 1 and self._uniform() < first
@@ -105,8 +125,8 @@ class SliceSampler:
             plane = self._pick([i for i, rows in enumerate(table) if len(rows)])
             case, index = table[plane][self._integer(len(table[plane]))]
             axis = self._axes[plane]
-            image, label = _cut(self.cases[case], axis, int(index))
-            if self.cases[case].sets:
+            image, label = _cut(cases[case], axis, int(index))
+            if cases[case].sets:
                 label = np.where(label < 0, self._codes[case][np.maximum(-1 - label, 0)], label)
             centre = self._centre(label, focused)
             images.append(_window(torch.from_numpy(image), centre, self.size, None))

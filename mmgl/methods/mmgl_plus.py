@@ -18,18 +18,15 @@ from collections.abc import Iterable
 import torch
 from torch import Tensor, nn
 
-from mmgl.data.augment import apply_intensity, sample_intensity
-from mmgl.data.components import largest_components
 from mmgl.data.mix import mix, sample_cutmix_boxes
 from mmgl.data.plan import Plan
 from mmgl.data.slices import SliceSampler
 from mmgl.losses.segmentation import deep_supervision
-from mmgl.methods.stage import Batch, Method, Stage, augmented, draw_spatial, moved
+from mmgl.methods.stage import Batch, Method, Stage, augmented
 from mmgl.methods.supervised import Segmentation
 from mmgl.methods.teacher import AveragedTeacher
 from mmgl.networks.unet import UNet
-from mmgl.ranks import divided, shared
-from mmgl.structures import UNLABELLED
+from mmgl.ranks import divided
 
 DECAY = 0.99
 """Of the averaged teacher."""
@@ -50,9 +47,9 @@ class SelfTraining(Stage):
     """L = L_seg^M(p(x), y) + 1/2 L_seg^M(p(u'), y') (stages b and c).
 
     Half of a batch are labelled slices x. u' is a strong copy of an unlabelled slice with a box of another slice of
-    the batch, and y' what the labeller, the teacher as it was when the stage began, calls the weak copies, or the
-    label where a labelled slice was pasted. Of each structure in a slice the largest piece is believed; the others are
-    islands that are not there, or second kidneys that are, so nothing is said of them.
+    the batch, and y' what the labeller, the teacher as it was when the stage began, calls them in their whole scans,
+    or the label where a labelled slice was pasted (``training/pseudo_labels.py``: of a structure that is of one piece
+    in all labels, only the largest piece of a scan is believed).
 
     Args:
         name: of the round, as a stage is called.
@@ -64,17 +61,16 @@ class SelfTraining(Stage):
     reads_labels = True
     weight = 0.5
     strength = 2.0
+    labeller: UNet
     area = (0.1, 0.45)  # of a box, as a share of the slice; half of the slices get one
 
-    def __init__(
-        self, plan: Plan, student: UNet, teacher: AveragedTeacher, labeller: AveragedTeacher, name: str
-    ) -> None:
+    def __init__(self, plan: Plan, student: UNet, teacher: AveragedTeacher, labeller: UNet, name: str) -> None:
         super().__init__(plan)
         self.network, self.teacher, self.labeller, self.name = student, teacher, labeller, name
         self.learning_rate = 5e-4 if plan.published else 2e-3
 
     def begin(self) -> None:
-        self.labeller.start_from(self.teacher.network)
+        self.labeller.load_state_dict(self.teacher.network.state_dict())
 
     def parameters(self) -> Iterable[nn.Parameter]:
         return self.network.parameters()
@@ -82,27 +78,18 @@ class SelfTraining(Stage):
     def batch(self, slices: SliceSampler, device: torch.device) -> Batch:
         count, side, generator = max(1, self.plan.batch // 2), self.plan.slice_size, slices.generator
         images, labels = augmented(slices.draw_labelled(count), self.plan, generator, device)
-        drawn = slices.draw_unlabelled(count)
-        spatial = draw_spatial(drawn, self.plan, generator)
-        intensity = sample_intensity(count, generator, strength=self.strength)
-
-        def changed(part: slice) -> list[Tensor]:
-            weak, _ = moved(drawn, part, spatial, self.plan, device)
-            return [weak, apply_intensity(weak, intensity[part])]
-
-        weak, strong = shared(changed, count)
+        drawn = slices.draw_pseudo_labelled(count)
+        strong, called = augmented(drawn, self.plan, generator, device, strength=self.strength)
         boxes = sample_cutmix_boxes(count, (side, side), generator, area=self.area)
         partners = torch.randint(2 * count, (count,), generator=generator)
-        copies = [copy.contiguous(memory_format=torch.channels_last) for copy in (weak, strong)]
-        return Batch([images], labels, copies, [boxes, partners])
+        return Batch([images], labels, [strong, called], [boxes, partners])
 
     def loss(self, batch: Batch, progress: float) -> dict[str, Tensor]:
-        (images,), (weak, strong), (boxes, partners) = batch.views, batch.unlabelled, batch.boxes
-        said = largest_components(self.labeller(weak).argmax(1), rest=UNLABELLED)
+        (images,), (strong, called), (boxes, partners) = batch.views, batch.unlabelled, batch.boxes
         partners = partners.to(images.device)
-        pasted = torch.cat([strong, images]).index_select(0, partners)
-        called = torch.cat([said, batch.labels]).index_select(0, partners)
-        mixed, target = mix(strong, pasted, boxes), mix(said, called, boxes)
+        others = torch.cat([strong, images]).index_select(0, partners)
+        others_called = torch.cat([called, batch.labels]).index_select(0, partners)
+        mixed, target = mix(strong, others, boxes), mix(called, others_called, boxes)
         n = len(images)
         logits = divided(self.network.deep_logits, torch.cat([images, mixed]))
         return {
@@ -121,8 +108,8 @@ class MmglPlus(Method):
         super().__init__()
         self.student = UNet(plan.channels, structures + 1, plan.width, plan.levels, published=plan.published)
         self.teacher = AveragedTeacher(self.student)
-        self.labeller = AveragedTeacher(self.student)
-        networks = (self.student, self.teacher, self.labeller)
+        self.labeller = AveragedTeacher(self.student)  # stays in evaluation mode as one
+        networks = (self.student, self.teacher, self.labeller.network)
         self.stages = (
             FollowedSegmentation(plan, self.student, self.teacher),
             SelfTraining(plan, *networks, "semi-supervised"),

@@ -62,6 +62,8 @@ class Stage:
 
     Attributes:
         paces: at which multiple of the learning rate a parameter learns, where it is not 1: in a trained network.
+        labeller: the network whose labels of whole scans the stage learns from (``SliceSampler.pseudo``), or None. It
+            is the same from ``begin`` to the end of the stage.
     """
 
     name: str
@@ -72,6 +74,7 @@ class Stage:
     reads_labels = False
     curve = (0.0, 1.0)
     paces: Mapping[nn.Parameter, float] = MappingProxyType({})
+    labeller: UNet | None = None
 
     def __init__(self, plan: Plan) -> None:
         self.plan = plan
@@ -114,13 +117,24 @@ class Method(nn.Module):
 
 
 def augmented(
-    drawn: Slices, plan: Plan, generator: torch.Generator, device: torch.device, *, spatial: Spatial | None = None
+    drawn: Slices,
+    plan: Plan,
+    generator: torch.Generator,
+    device: torch.device,
+    *,
+    spatial: Spatial | None = None,
+    strength: float = 1.0,
 ) -> tuple[Tensor, Tensor]:
-    """Return one augmented copy (N, C, H, W) of drawn slices with its labels (N, H, W), on the device."""
+    """Return one augmented copy (N, C, H, W) of drawn slices with its labels (N, H, W), on the device.
+
+    Args:
+        spatial: where the pixels come from, if it is not to be drawn.
+        strength: of what happens to the numbers.
+    """
     count = len(drawn.images)
     if spatial is None:
         spatial = draw_spatial(drawn, plan, generator)
-    intensity = sample_intensity(count, generator)
+    intensity = sample_intensity(count, generator, strength=strength)
 
     def changed(part: slice) -> list[Tensor]:
         images, labels = moved(drawn, part, spatial, plan, device)

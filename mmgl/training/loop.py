@@ -24,6 +24,7 @@ from mmgl.training.clock import Clock
 from mmgl.training.course import Course
 from mmgl.training.memory import in_use
 from mmgl.training.optimiser import optimiser_of
+from mmgl.training.pseudo_labels import PseudoLabels
 from mmgl.training.rehearsal import rehearse
 from mmgl.training.run import Run, flatten_optimiser, restore_optimiser
 from mmgl.training.schedule import Schedule, rate
@@ -62,6 +63,7 @@ class Trainer:
         self.stop = stop or (lambda: False)
         self.method, self.slices, self.plan, self.run, self.device = method, slices, plan, run, device
         self.sets = sets_table(slices.sets, len(structures), device)
+        self.pseudo_labels = PseudoLabels(slices, plan, structures, run, device, self.stop)
         self.checker = Checker(checks, slices.cases, plan, structures, run, device, self.stop)
         self.segments = False  # whether a stage that learns to segment has begun
         self._first_stage, self._first_step = 0, 0
@@ -99,12 +101,14 @@ class Trainer:
             return True
         rest = stages[self._first_stage :]
         pace = rehearse(self.method, rest, self.slices, self._try_step, self.checker.seconds, self.checker.after)
+        self.slices.pseudo.clear()
         self.course.begin(stages, budget, pace)  # neither preparing nor rehearsing is on the user's time
         for number in range(self._first_stage, len(stages)):
             if not self._run_stage(number):
                 return False
             if self.course.is_over(number):
                 break
+        self.pseudo_labels.clear()
         self._save(len(stages), 0, None)
         return True
 
@@ -119,6 +123,7 @@ class Trainer:
         self.method.train()
         schedule = self.course.planned(number, step)
         if step == 0:
+            self.pseudo_labels.clear()
             stage.begin()
             self.course.patience.begin(self.course.spent())
             self._save(number, 0, None)  # so that there always is one to go back to
@@ -133,6 +138,8 @@ class Trainer:
         self.course.pace.begin()
         while step < schedule.steps:
             progress = schedule.progress(step)
+            if stage.labeller:
+                self.pseudo_labels.extend(stage.labeller, step)
             for group in optimiser.param_groups:
                 group["lr"] = group["highest"] * rate(progress, stage.curve)
             terms = self._step(stage, optimiser, progress)
@@ -203,6 +210,9 @@ class Trainer:
     def _try_step(self, stage: Stage) -> None:
         """Take a step for rehearsal."""
         self.method.train()
+        if stage.labeller:  # how long a step takes does not hang on what a scan is called
+            number = self.slices.unlabelled[0]
+            self.slices.pseudo = {number: self.slices.cases[number]}
         self._step(stage, optimiser_of(stage), 0.0)
 
     def _save(self, stage: int, step: int, optimiser: torch.optim.Optimizer | None) -> None:

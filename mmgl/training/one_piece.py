@@ -56,12 +56,12 @@ def gains(
     }
 
 
-def is_one_piece(cases: Iterable[PreparedCase], number: int) -> bool:
-    """Return whether a structure is of one piece in every case that tells, and at least one does.
+def is_one_piece(cases: Iterable[PreparedCase], number: int) -> bool | None:
+    """Return whether a structure is of one piece in every case that tells; None where none does.
 
     A case tells where the structure is painted, and every voxel is labelled as the structure or as something else.
     """
-    told = False
+    told = None
     for case in cases:
         share = _largest_share(case, number)
         if share is None:

@@ -1,0 +1,136 @@
+"""Pseudo-labels: what a network calls unlabelled scans (Lee 2013), whole ones, because only a whole scan shows what is
+an island: a structure of one piece is where its largest piece is."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from mmgl.data.cache import PreparedCase, forget
+from mmgl.data.plan import PLANES, Plan
+from mmgl.data.slices import SliceSampler
+from mmgl.files import replacing
+from mmgl.imaging.grid import Array
+from mmgl.inference.planes import fuse
+from mmgl.inference.tidy import tidy
+from mmgl.messages import MMGLError
+from mmgl.networks.unet import UNet
+from mmgl.ranks import rank, world
+from mmgl.structures import UNLABELLED, Structure
+from mmgl.training.one_piece import is_one_piece
+from mmgl.training.run import Run
+
+FOLDER = "pseudo-labels"
+
+AHEAD = 20
+"""A stage begins with as many slices as are labelled in this many steps."""
+
+PER_STEP = 2.0
+"""Slices that are labelled in a step, as a share of the slices that it learns from, until all scans are."""
+
+
+class PseudoLabels:
+    """Labels more and more scans while a stage runs, so that a study of thousands does not wait for all of them.
+
+    Args:
+        slices: whose ``pseudo`` is filled, in an order that is always the same.
+        structures: of the study.
+        run: in whose folder the labels are until ``clear``; those that are there when a stage goes on are used again.
+        stop: asked between two scans.
+    """
+
+    def __init__(
+        self,
+        slices: SliceSampler,
+        plan: Plan,
+        structures: Sequence[Structure],
+        run: Run,
+        device: torch.device,
+        stop: Callable[[], bool],
+    ) -> None:
+        self._slices, self._plan, self._structures = slices, plan, tuple(structures)
+        self._run, self._device, self._stop = run, device, stop
+        # several processes find the same, each for itself
+        self._folder = run.folder / (f"{FOLDER}-{rank()}" if rank() else FOLDER)
+        self._labelled = 0  # slices, each as often as there are planes that it is seen in
+
+    def clear(self) -> None:
+        """Forget all labels: they are those of another stage."""
+        for case in self._slices.pseudo.values():
+            if case.labelmap_file:
+                forget(case.labelmap_file)
+        self._slices.pseudo.clear()
+        self._labelled = 0
+        shutil.rmtree(self._folder, ignore_errors=True)
+
+    def extend(self, network: UNet, step: int) -> None:
+        """Label as many scans as a stage needs at its ``step``; at least one, and no more once it is to stop.
+
+        Raises:
+            MMGLError: ``file.unwritable`` or ``job.away``.
+        """
+        pseudo, wanted = self._slices.pseudo, PER_STEP * max(1, self._plan.batch // 2) * (AHEAD + step)
+        for number in self._order[len(pseudo) :]:
+            if pseudo and (self._labelled >= wanted or (world() == 1 and self._stop())):
+                break
+            case = self._slices.cases[number]
+            if case.labelmap is None or case.labelmap.min() < 0:
+                case = replace(case, labelmap_file=self._file(network, case))
+                self._labelled += sum(case.image.shape[1 + PLANES.index(plane)] for plane in self._plan.planes)
+            pseudo[number] = case
+
+    def _file(self, network: UNet, case: PreparedCase) -> Path:
+        """Return the file of the labels of a scan, which is made where it is not there."""
+        file = self._folder / case.image_file.with_suffix(".npy").name
+        if file.is_file():
+            return file
+        self._run.require_folder()
+        try:
+            self._folder.mkdir(exist_ok=True)
+            with replacing(file) as temporary, temporary.open("wb") as opened:
+                np.save(opened, self._label(network, case))
+        except OSError as error:
+            raise MMGLError("file.unwritable", path=file, reason=error.strerror or str(error)) from error
+        self._run.beat()
+        return file
+
+    @cached_property
+    def _order(self) -> list[int]:
+        numbers = self._slices.unlabelled
+        shuffled = torch.randperm(len(numbers), generator=torch.Generator().manual_seed(0))
+        return [numbers[i] for i in shuffled.tolist()]
+
+    @cached_property
+    def _pieces(self) -> tuple[list[str], list[str]]:
+        """The names of the structures of one piece, and of those whose labels do not tell."""
+        told = {s.name: is_one_piece(self._slices.cases, number) for number, s in enumerate(self._structures, start=1)}
+        return [name for name, one in told.items() if one], [name for name, one in told.items() if one is None]
+
+    def _label(self, network: UNet, case: PreparedCase) -> Array:
+        """Return the labelmap (z, y, x) of a scan, int16: what somebody said, and elsewhere what the network finds.
+
+        Of a structure of one piece, other pieces become background; where nobody knows, nothing is said of them.
+        """
+        image = torch.from_numpy(case.image.astype("float32"))
+        fused = fuse(network, image, self._plan, stride=network.stride, device=self._device)
+        found: Array = fused.labelmap().astype(np.int16)
+        one, unknown = self._pieces
+        tidy(found, self._structures, one, ())
+        tidied = found.copy()
+        tidy(tidied, self._structures, unknown, ())
+        found[tidied != found] = UNLABELLED
+        return found if case.labelmap is None else _merged(case.labelmap, found, case)
+
+
+def _merged(label: Array, found: Array, case: PreparedCase) -> Array:
+    """Return a label, with what was found in its unlabelled voxels where it does not contradict."""
+    open_ = label == UNLABELLED
+    for number, values in enumerate(case.sets):
+        open_ |= (label == -2 - number) & np.isin(found, (0, *values))
+    return np.where(open_, found, label)
