@@ -119,7 +119,7 @@ def test_more_and_more_scans_are_labelled(make, tmp_path):
     slices, pseudo = make(labelled(tmp_path, ONE), *(unlabelled(tmp_path, number) for number in range(4)))
     network, counts = Finder(), []
     for step in range(30):
-        pseudo.extend(network, step)
+        assert pseudo.extend(network, step)
         counts.append(len(slices.pseudo))
         assert network.slices == 44 * counts[-1]
         assert set(slices.draw_pseudo_labelled(20).cases.tolist()) <= set(slices.pseudo)
@@ -142,10 +142,11 @@ def test_those_there_are_used_again_and_cleared_at_the_end(make, tmp_path):
     assert not slices.pseudo
 
 
-def test_a_stop_is_heard_after_the_first_scan(make, tmp_path):
-    slices, pseudo = make(*(unlabelled(tmp_path, number) for number in range(3)), stop=lambda: True)
-    pseudo.extend(Finder(), 1000)
-    assert len(slices.pseudo) == 1
+def test_a_stop_is_heard_between_two_scans(make, tmp_path):
+    asked = iter([False, False, True])
+    slices, pseudo = make(*(unlabelled(tmp_path, number) for number in range(4)), stop=lambda: next(asked))
+    assert not pseudo.extend(Finder(), 1000)
+    assert len(slices.pseudo) == 2
 
 
 def test_a_full_disk_is_said(make, tmp_path, monkeypatch):

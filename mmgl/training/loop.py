@@ -138,8 +138,9 @@ class Trainer:
         self.course.pace.begin()
         while step < schedule.steps:
             progress = schedule.progress(step)
-            if stage.labeller:
-                self.pseudo_labels.extend(stage.labeller, step)
+            if stage.labeller and not self.pseudo_labels.extend(stage.labeller, step):
+                self._save(number, step, optimiser)
+                return False
             for group in optimiser.param_groups:
                 group["lr"] = group["highest"] * rate(progress, stage.curve)
             terms = self._step(stage, optimiser, progress)

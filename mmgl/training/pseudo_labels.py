@@ -69,21 +69,24 @@ class PseudoLabels:
         self._labelled = 0
         shutil.rmtree(self._folder, ignore_errors=True)
 
-    def extend(self, network: UNet, step: int) -> None:
-        """Label as many scans as a stage needs at its ``step``; at least one, and no more once it is to stop.
+    def extend(self, network: UNet, step: int) -> bool:
+        """Label as many scans as a stage needs at its ``step``, at least one; return False where it is to stop before.
 
         Raises:
             MMGLError: ``file.unwritable`` or ``job.away``.
         """
         pseudo, wanted = self._slices.pseudo, PER_STEP * max(1, self._plan.batch // 2) * (AHEAD + step)
         for number in self._order[len(pseudo) :]:
-            if pseudo and (self._labelled >= wanted or (world() == 1 and self._stop())):
+            if pseudo and self._labelled >= wanted:
                 break
+            if world() == 1 and self._stop():  # several would have to wait for one another
+                return False
             case = self._slices.cases[number]
             if case.labelmap is None or case.labelmap.min() < 0:
                 case = replace(case, labelmap_file=self._file(network, case))
                 self._labelled += sum(case.image.shape[1 + PLANES.index(plane)] for plane in self._plan.planes)
             pseudo[number] = case
+        return True
 
     def _file(self, network: UNet, case: PreparedCase) -> Path:
         """Return the file of the labels of a scan, which is made where it is not there."""
