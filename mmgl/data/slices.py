@@ -77,7 +77,7 @@ class SliceSampler:
     @property
     def unlabelled(self) -> list[int]:
         """The numbers of the cases that ``draw_unlabelled`` draws from."""
-        return sorted({int(case) for rows in self._unlabelled for case in rows[:, 0]})
+        return [int(case) for case in np.unique(np.concatenate([rows[:, 0] for rows in self._unlabelled]))]
 
     @property
     def has_labels(self) -> bool:

@@ -16,6 +16,7 @@ from mmgl.device import precision
 from mmgl.losses.marginal import sets_table
 from mmgl.messages import MMGLError
 from mmgl.methods.stage import Method, Stage
+from mmgl.networks.unet import UNet
 from mmgl.ranks import anybody, average_gradients
 from mmgl.structures import Structure
 from mmgl.training.budget import Budget
@@ -138,7 +139,7 @@ class Trainer:
         self.course.pace.begin()
         while step < schedule.steps:
             progress = schedule.progress(step)
-            if stage.labeller and not self.pseudo_labels.extend(stage.labeller, step):
+            if stage.labeller and not self._label(stage.labeller, step):
                 self._save(number, step, optimiser)
                 return False
             for group in optimiser.param_groups:
@@ -160,6 +161,13 @@ class Trainer:
             if stopped:
                 return False
         return True
+
+    def _label(self, labeller: UNet, step: int) -> bool:
+        """Label as many scans as the step needs, which is no part of its pace; return False where it is to stop."""
+        begun = time.monotonic()
+        going_on = self.pseudo_labels.extend(labeller, step)
+        self.course.pace.paused(time.monotonic() - begun)
+        return going_on
 
     def _look(self, number: int, step: int, schedule: Schedule) -> Schedule:
         """Check the network where that is due; in a long stage at least show now and then what it finds.
