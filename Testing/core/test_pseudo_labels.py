@@ -115,15 +115,31 @@ def test_where_all_is_labelled_the_labels_are_learned_from(make, tmp_path):
 
 
 def test_more_and_more_scans_are_labelled(make, tmp_path):
-    """Each has 44 slices in three planes; two slices of a step are learned from, so four are labelled in it."""
+    """Two slices of 16 x 16 are learned from in a step, so as many pixels as in four are labelled in it."""
     slices, pseudo = make(labelled(tmp_path, ONE), *(unlabelled(tmp_path, number) for number in range(4)))
     network, counts = Finder(), []
     for step in range(30):
         assert pseudo.extend(network, step)
         counts.append(len(slices.pseudo))
-        assert network.slices == 44 * counts[-1]
+        assert network.slices == (8 + 16 + 20) * counts[-1]
         assert set(slices.draw_pseudo_labelled(20).cases.tolist()) <= set(slices.pseudo)
-    assert [counts.index(number) for number in (2, 3, 4)] == [0, 3, 14]
+    pixels = 3 * 8 * 16 * 20
+    begins = [next(step for step in range(30) if 4 * 16 * 16 * (20 + step) > pixels * (n - 1)) for n in (3, 4)]
+    assert counts[0] == 3
+    assert [counts.index(number) for number in (3, 4)] == begins
+
+
+def test_large_scans_are_labelled_in_one_plane_in_turns(make, tmp_path, monkeypatch):
+    monkeypatch.setattr(pseudo_labels, "SMALL", 8 * 16 * 20 - 1)
+    _, pseudo = make(labelled(tmp_path, ONE), *(unlabelled(tmp_path, number) for number in range(4)))
+    network, seen = Finder(), []
+    monkeypatch.setattr(pseudo_labels, "PER_STEP", 0)
+    for _ in range(4):
+        before = network.slices
+        monkeypatch.setattr(pseudo, "_labelled", -1)
+        pseudo.extend(network, 0)
+        seen.append(network.slices - before)
+    assert seen == [8, 16, 20, 8]
 
 
 def test_those_there_are_used_again_and_cleared_at_the_end(make, tmp_path):

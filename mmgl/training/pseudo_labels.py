@@ -13,7 +13,7 @@ import numpy as np
 import torch
 
 from mmgl.data.cache import PreparedCase, forget
-from mmgl.data.plan import PLANES, Plan
+from mmgl.data.plan import Plan
 from mmgl.data.slices import SliceSampler
 from mmgl.files import replacing
 from mmgl.imaging.grid import Array
@@ -29,10 +29,13 @@ from mmgl.training.run import Run
 FOLDER = "pseudo-labels"
 
 AHEAD = 20
-"""A stage begins with as many slices as are labelled in this many steps."""
+"""A stage begins with as many pixels as are labelled in this many steps."""
 
-PER_STEP = 2.0
-"""Slices that are labelled in a step, as a share of the slices that it learns from, until all scans are."""
+PER_STEP = 2
+"""Pixels that are labelled in a step, for each that it learns from, until all scans are: a third of a step's time."""
+
+SMALL = 128**3
+"""Voxels of a scan that is labelled in all planes; a larger one in one of them, in turns."""
 
 
 class PseudoLabels:
@@ -58,7 +61,7 @@ class PseudoLabels:
         self._run, self._device, self._stop = run, device, stop
         # several processes find the same, each for itself
         self._folder = run.folder / (f"{FOLDER}-{rank()}" if rank() else FOLDER)
-        self._labelled = 0  # slices, each as often as there are planes that it is seen in
+        self._labelled = 0  # pixels, each as often as there are planes that it is seen in
 
     def clear(self) -> None:
         """Forget all labels: they are those of another stage."""
@@ -75,7 +78,8 @@ class PseudoLabels:
         Raises:
             MMGLError: ``file.unwritable`` or ``job.away``.
         """
-        pseudo, wanted = self._slices.pseudo, PER_STEP * max(1, self._plan.batch // 2) * (AHEAD + step)
+        learned = max(1, self._plan.batch // 2) * self._plan.slice_size**2
+        pseudo, wanted = self._slices.pseudo, PER_STEP * learned * (AHEAD + step)
         for number in self._order[len(pseudo) :]:
             if pseudo and self._labelled >= wanted:
                 break
@@ -83,12 +87,18 @@ class PseudoLabels:
                 return False
             case = self._slices.cases[number]
             if case.labelmap is None or case.labelmap.min() < 0:
-                case = replace(case, labelmap_file=self._file(network, case))
-                self._labelled += sum(case.image.shape[1 + PLANES.index(plane)] for plane in self._plan.planes)
+                planes = self._planes(case, len(pseudo))
+                case = replace(case, labelmap_file=self._file(network, case, planes))
+                self._labelled += len(planes) * case.image[0].size
             pseudo[number] = case
         return True
 
-    def _file(self, network: UNet, case: PreparedCase) -> Path:
+    def _planes(self, case: PreparedCase, turn: int) -> tuple[str, ...]:
+        """Return the planes in which a scan is labelled."""
+        planes = self._plan.planes
+        return planes if case.image[0].size <= SMALL else (planes[turn % len(planes)],)
+
+    def _file(self, network: UNet, case: PreparedCase, planes: tuple[str, ...]) -> Path:
         """Return the file of the labels of a scan, which is made where it is not there."""
         file = self._folder / case.image_file.with_suffix(".npy").name
         if file.is_file():
@@ -97,7 +107,7 @@ class PseudoLabels:
         try:
             self._folder.mkdir(exist_ok=True)
             with replacing(file) as temporary, temporary.open("wb") as opened:
-                np.save(opened, self._label(network, case))
+                np.save(opened, self._label(network, case, planes))
         except OSError as error:
             raise MMGLError("file.unwritable", path=file, reason=error.strerror or str(error)) from error
         self._run.beat()
@@ -115,13 +125,13 @@ class PseudoLabels:
         told = {s.name: is_one_piece(self._slices.cases, number) for number, s in enumerate(self._structures, start=1)}
         return [name for name, one in told.items() if one], [name for name, one in told.items() if one is None]
 
-    def _label(self, network: UNet, case: PreparedCase) -> Array:
+    def _label(self, network: UNet, case: PreparedCase, planes: tuple[str, ...]) -> Array:
         """Return the labelmap (z, y, x) of a scan, int16: what somebody said, and elsewhere what the network finds.
 
         Of a structure of one piece, other pieces become background; where nobody knows, nothing is said of them.
         """
         image = torch.from_numpy(case.image.astype("float32"))
-        fused = fuse(network, image, self._plan, stride=network.stride, device=self._device)
+        fused = fuse(network, image, replace(self._plan, planes=planes), stride=network.stride, device=self._device)
         found: Array = fused.labelmap().astype(np.int16)
         one, unknown = self._pieces
         tidy(found, self._structures, one, ())
