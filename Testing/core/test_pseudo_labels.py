@@ -175,3 +175,32 @@ def test_a_full_disk_is_said(make, tmp_path, monkeypatch):
     with pytest.raises(MMGLError, match="No space left"):
         pseudo.extend(Finder(), 0)
     assert not slices.pseudo
+
+
+def test_labels_of_another_training_are_not_read_any_more(make, tmp_path):
+    """As when memory was too small, and it begins anew with smaller steps: the files have the same names."""
+
+    class Other(Finder):
+        def forward(self, images):
+            return super().forward(images).flip(1)
+
+    cases = [labelled(tmp_path, ONE, ISLAND), unlabelled(tmp_path)]
+    found = []
+    for network in (Finder(), Other()):
+        slices, pseudo = make(*cases)
+        pseudo.clear()
+        pseudo.extend(network, 0)
+        found.append(np.array(slices.pseudo[1].labelmap))
+    assert np.array_equal(found[0], 1 - found[1])
+
+
+def test_what_cannot_be_removed_is_not_learned_from(make, tmp_path, monkeypatch):
+    _, pseudo = make(unlabelled(tmp_path))
+    pseudo.extend(Finder(), 0)
+
+    def locked(*arguments):
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(pseudo_labels.shutil, "rmtree", locked)
+    with pytest.raises(MMGLError, match="Permission denied"):
+        pseudo.clear()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from typing import Any
 
 import torch
@@ -109,8 +110,9 @@ class Trainer:
                 return False
             if self.course.is_over(number):
                 break
-        self.pseudo_labels.clear()
         self._save(len(stages), 0, None)
+        with suppress(MMGLError):  # what is left over does no harm any more
+            self.pseudo_labels.clear()
         return True
 
     def _run_stage(self, number: int) -> bool:

@@ -64,13 +64,21 @@ class PseudoLabels:
         self._labelled = 0  # pixels, each as often as there are planes that it is seen in
 
     def clear(self) -> None:
-        """Forget all labels: they are those of another stage."""
-        for case in self._slices.pseudo.values():
-            if case.labelmap_file:
-                forget(case.labelmap_file)
+        """Forget all labels: they are those of another stage.
+
+        Raises:
+            MMGLError: ``file.unwritable``.
+        """
         self._slices.pseudo.clear()
         self._labelled = 0
-        shutil.rmtree(self._folder, ignore_errors=True)
+        for file in self._folder.glob("*.npy"):
+            forget(file)
+        try:
+            shutil.rmtree(self._folder)
+        except FileNotFoundError:
+            pass
+        except OSError as error:  # those that are left would be taken for labels of the next stage
+            raise _unwritable(self._folder, error) from error
 
     def extend(self, network: UNet, step: int) -> bool:
         """Label as many scans as a stage needs at its ``step``, at least one; return False where it is to stop before.
@@ -109,7 +117,7 @@ class PseudoLabels:
             with replacing(file) as temporary, temporary.open("wb") as opened:
                 np.save(opened, self._label(network, case, planes))
         except OSError as error:
-            raise MMGLError("file.unwritable", path=file, reason=error.strerror or str(error)) from error
+            raise _unwritable(file, error) from error
         self._run.beat()
         return file
 
@@ -122,7 +130,10 @@ class PseudoLabels:
     @cached_property
     def _pieces(self) -> tuple[list[str], list[str]]:
         """The names of the structures of one piece, and of those whose labels do not tell."""
-        told = {s.name: is_one_piece(self._slices.cases, number) for number, s in enumerate(self._structures, start=1)}
+        told = {}
+        for number, structure in enumerate(self._structures, start=1):
+            told[structure.name] = is_one_piece(self._slices.cases, number)
+            self._run.beat()
         return [name for name, one in told.items() if one], [name for name, one in told.items() if one is None]
 
     def _label(self, network: UNet, case: PreparedCase, planes: tuple[str, ...]) -> Array:
@@ -139,6 +150,10 @@ class PseudoLabels:
         tidy(tidied, self._structures, unknown, ())
         found[tidied != found] = UNLABELLED
         return found if case.labelmap is None else _merged(case.labelmap, found, case)
+
+
+def _unwritable(path: Path, error: OSError) -> MMGLError:
+    return MMGLError("file.unwritable", path=path, reason=error.strerror or str(error))
 
 
 def _merged(label: Array, found: Array, case: PreparedCase) -> Array:
