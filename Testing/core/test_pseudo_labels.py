@@ -81,6 +81,17 @@ def test_of_islands_is_said_what_the_labels_tell(make, tmp_path, boxes, rest, is
     assert np.array_equal(found, expected)
 
 
+@pytest.mark.parametrize("rest", [0, UNLABELLED])
+def test_where_no_piece_is_clearly_the_largest_nothing_is_said_of_any(make, tmp_path, monkeypatch, rest):
+    monkeypatch.setattr("test_pseudo_labels.LARGE", (slice(6, 7), slice(2, 4), slice(2, 5)))  # as large as the island
+    slices, pseudo = make(labelled(tmp_path, ONE, rest=rest), unlabelled(tmp_path))
+    pseudo.extend(Finder(), 0)
+    found = slices.pseudo[1].labelmap
+    expected = np.zeros(SIZE, np.int16)
+    expected[LARGE] = expected[ISLAND] = UNLABELLED
+    assert np.array_equal(found, expected)
+
+
 def test_what_somebody_said_stays(make, tmp_path):
     partly = prepared(tmp_path, "partly", SIZE, ONE, unlabelled_half=True)
     slices, pseudo = make(labelled(tmp_path, ONE, ISLAND), partly)

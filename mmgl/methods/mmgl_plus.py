@@ -49,7 +49,7 @@ class SelfTraining(Stage):
     Half of a batch are labelled slices x. u' is a strong copy of an unlabelled slice with a box of another slice of
     the batch, and y' what the labeller, the teacher as it was when the stage began, calls them in their whole scans,
     or the label where a labelled slice was pasted (``training/pseudo_labels.py``: of a structure that is of one piece
-    in all labels, only the largest piece of a scan is believed).
+    in all labels, only the largest piece of a scan is believed, if it is clearly the largest).
 
     Args:
         name: of the round, as a stage is called.

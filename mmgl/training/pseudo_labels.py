@@ -37,6 +37,10 @@ PER_STEP = 2
 SMALL = 128**3
 """Voxels of a scan that is labelled in all planes; a larger one in one of them, in turns."""
 
+CLEAR = 2 / 3
+"""Share of what is found of a structure that the largest piece must hold to be believed. A network that has learned
+little may find most of a structure in a corner of the scan, and would be taught to."""
+
 
 class PseudoLabels:
     """Labels more and more scans while a stage runs, so that a study of thousands does not wait for all of them.
@@ -139,16 +143,21 @@ class PseudoLabels:
     def _label(self, network: UNet, case: PreparedCase, planes: tuple[str, ...]) -> Array:
         """Return the labelmap (z, y, x) of a scan, int16: what somebody said, and elsewhere what the network finds.
 
-        Of a structure of one piece, other pieces become background; where nobody knows, nothing is said of them.
+        Of a structure of one piece, other pieces become background; where nobody knows, nothing is said of them. Where
+        no piece is clearly the largest, nothing is said of any.
         """
         image = torch.from_numpy(case.image.astype("float32"))
         fused = fuse(network, image, replace(self._plan, planes=planes), stride=network.stride, device=self._device)
         found: Array = fused.labelmap().astype(np.int16)
         one, unknown = self._pieces
-        tidy(found, self._structures, one, ())
         tidied = found.copy()
-        tidy(tidied, self._structures, unknown, ())
-        found[tidied != found] = UNLABELLED
+        tidy(tidied, self._structures, [*one, *unknown], ())
+        for number, structure in enumerate(self._structures, start=1):
+            pieces, largest = found == number, tidied == number
+            if largest.sum() < CLEAR * pieces.sum():
+                found[pieces] = UNLABELLED
+            elif structure.name in (*one, *unknown):
+                found[pieces & ~largest] = 0 if structure.name in one else UNLABELLED
         return found if case.labelmap is None else _merged(case.labelmap, found, case)
 
 
