@@ -272,9 +272,21 @@ class BesideTest(KeepingTest):
         self.assertEqual((row[1], row[3]), ("begun", "Go on painting"))
 
     def test_another_case_is_opened_while_one_is_loading(self):
-        self.labels.open_case("scan 4")
-        self.labels.open_case("scan 5")
-        self.settle()
+        from MMGLLib import opening_case
+
+        read, asked = opening_case._read, threading.Event()
+
+        def slowly(study, case):
+            if case.name == "scan 4":
+                asked.wait()  # a small file may be there at the first look
+            return read(study, case)
+
+        self.addCleanup(asked.set)
+        with mock.patch.object(opening_case, "_read", slowly):
+            self.labels.open_case("scan 4")
+            self.labels.open_case("scan 5")
+            asked.set()
+            self.settle()
         self.assertEqual(self.labels.shown.name, "scan 5")
         names = [node.GetName() for node in slicer.util.getNodesByClass("vtkMRMLScalarVolumeNode")]
         self.assertEqual(names, ["scan 5"])
