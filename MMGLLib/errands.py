@@ -18,7 +18,7 @@ from mmgl.study import Image, Study, add_folder, label_questions
 from mmgl.study.checks import Finding, check, known_of
 from mmgl.study.folders import find_images, pair_labels
 from MMGLLib.label_files import begun
-from MMGLLib.messages import MMGLError
+from MMGLLib.messages import MMGLError, unwritable
 
 LABELS = re.compile(r"(labels?|segmentations?|masks?)(tr)?$", re.IGNORECASE)
 IMAGES = re.compile(r"(images?|scans?)(tr|ts)?$", re.IGNORECASE)
@@ -218,7 +218,7 @@ def main(request: Path) -> int:
         tell("failed", key=error.key, words=str(error), parameters=_as_text(error))
         return 1
     except OSError as error:
-        refused = MMGLError("file.unwritable", path=error.filename, reason=error.strerror or str(error))
+        refused = unwritable(error)
         tell("failed", key=refused.key, words=str(refused), parameters=_as_text(refused))
         return 1
     return 0

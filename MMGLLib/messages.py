@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from mmgl.messages import CATALOGUE, MMGLError
+from mmgl.messages import CATALOGUE, MMGLError, unwritable
 
 WORDS: dict[str, str] = {
     "slicer.no_scan": "No scan is chosen. Load one, or choose one from the list.",
@@ -166,4 +166,4 @@ WORDS: dict[str, str] = {
 
 CATALOGUE.update(WORDS)
 
-__all__ = ["WORDS", "MMGLError"]
+__all__ = ["WORDS", "MMGLError", "unwritable"]

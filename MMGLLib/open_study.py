@@ -13,7 +13,7 @@ from mmgl.files import read_json, stamp, write_json
 from mmgl.jobs.record import is_me, is_there, whoami
 from mmgl.structures import Structure
 from mmgl.study import Case, Label, Study, merge
-from MMGLLib.messages import MMGLError
+from MMGLLib.messages import MMGLError, unwritable
 
 FILE, IN_USE = "study.json", "in-use.json"
 
@@ -85,7 +85,7 @@ class OpenStudy:
         try:
             draft.save()
         except OSError as error:
-            raise MMGLError("file.unwritable", path=self.folder / FILE, reason=error.strerror or str(error)) from error
+            raise unwritable(error, self.folder / FILE) from error
         self.study, self._stamp = draft, self._now()
         return answer
 

@@ -14,7 +14,7 @@ from mmgl.study import Study
 from mmgl.study.cases import clean_name
 from mmgl.study.trained import MODELS, RUNS, model_files
 from mmgl.wording import fill
-from MMGLLib.messages import MMGLError
+from MMGLLib.messages import MMGLError, unwritable
 from MMGLLib.models import card_of
 
 if TYPE_CHECKING:
@@ -129,7 +129,7 @@ def export_model(file: str | Path, target: str | Path) -> None:
         with replacing(target) as temporary:
             shutil.copyfile(file, temporary)
     except OSError as error:
-        raise MMGLError("file.unwritable", path=target, reason=error.strerror or str(error)) from error
+        raise unwritable(error, target) from error
 
 
 def others_structures(model: StudyModel, study: Study) -> MMGLError | None:

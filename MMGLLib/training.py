@@ -19,7 +19,7 @@ from mmgl.study import Study
 from mmgl.study.trained import MODELS, RUNS, free_name
 from MMGLLib.endings import in_our_words, lost
 from MMGLLib.folders import left_out
-from MMGLLib.messages import MMGLError
+from MMGLLib.messages import MMGLError, unwritable
 from MMGLLib.story import Story
 from MMGLLib.study_models import models
 from MMGLLib.worker import command, environment
@@ -217,7 +217,7 @@ def _started(study: Path, name: str, arguments: list[str]) -> Training:
     try:
         job = Job.start(folder, arguments, python=command()[0], environment=environment())
     except OSError as error:
-        raise MMGLError("file.unwritable", path=folder, reason=error.strerror or str(error)) from error
+        raise unwritable(error, folder) from error
     training = Training(study, name, job)
     if "--resume" in arguments:
         job.follower.offset = 0  # its story is told from the beginning

@@ -15,7 +15,7 @@ from mmgl.commands.report import report
 from mmgl.commands.study import COMMANDS as STUDY_COMMANDS
 from mmgl.commands.study import pair
 from mmgl.commands.train import STOPPED, run_train
-from mmgl.messages import MMGLError
+from mmgl.messages import MMGLError, unwritable
 from mmgl.options import build_parser
 
 if TYPE_CHECKING:
@@ -42,19 +42,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
         # who reads has read enough; without this Python would fail once more when it flushes at the end
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
-    except OSError as error:
-        print(f"mmgl: {_unwritable(error)}", file=sys.stderr)
+    except OSError as error:  # what cannot be read is told by its reader and does not come here
+        print(f"mmgl: {unwritable(error)}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         print("\nmmgl: stopped", file=sys.stderr)
         return STOPPED
-
-
-def _unwritable(error: OSError) -> MMGLError:
-    """Return what the system refused in words; what cannot be read is told by its reader and does not come here."""
-    path = Path(error.filename) if isinstance(error.filename, str) else Path("A file")
-    path = path.parent if path.name.startswith(".writing-") else path
-    return MMGLError("file.unwritable", path=path, reason=error.strerror or "the disk may be full")
 
 
 def _segment(options: argparse.Namespace) -> int:

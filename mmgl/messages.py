@@ -6,6 +6,7 @@ ever raises or returns keys with parameters.
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 from mmgl.check_messages import CHECKS
@@ -244,3 +245,15 @@ class MMGLError(Exception):
         super().__init__(fill(CATALOGUE[key], parameters))
         self.key = key
         self.parameters = parameters
+
+
+def unwritable(error: OSError, path: Path | None = None) -> MMGLError:
+    """Return what the system refused to write, in words.
+
+    Args:
+        error: what it raised.
+        path: of the file or folder, where ``error`` does not name it, or names a temporary one.
+    """
+    path = path or Path(error.filename if isinstance(error.filename, str) else "A file")
+    path = path.parent if path.name.startswith(".writing-") else path
+    return MMGLError("file.unwritable", path=path, reason=error.strerror or str(error) or "the disk may be full")

@@ -11,7 +11,7 @@ from slicer.i18n import tr as _
 
 from MMGLLib import case_nodes, label_files
 from MMGLLib.label_files import NEW, SUFFIX, UNFINISHED, label_file
-from MMGLLib.messages import MMGLError
+from MMGLLib.messages import MMGLError, unwritable
 from MMGLLib.saving_label import SavingLabel
 from MMGLTrainLib.going import Going
 from MMGLTrainLib.told import CALL_IT, in_our_words, of_renamed, painted
@@ -215,7 +215,7 @@ class Keeping:
         except MMGLError as error:
             self._desk.onFail(error)
         except OSError as error:
-            self._desk.onFail(MMGLError("file.unwritable", path=kept, reason=error.strerror or str(error)))
+            self._desk.onFail(unwritable(error, kept))
         self._desk.survey()
 
     def _show_understood(self, pending, meanings):

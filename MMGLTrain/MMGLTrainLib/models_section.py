@@ -11,6 +11,7 @@ from MMGLLib.anonymous import names_of
 from MMGLLib.messages import MMGLError
 from MMGLTrainLib.notice import Notice
 from MMGLTrainLib.score_table import ScoreTable, advice, headline
+from MMGLTrainLib.told import as_ours
 
 ROW = 20
 """Pixels of a line of the list."""
@@ -166,12 +167,8 @@ class ModelsSection:
         self.notice.say("")
         try:
             how()
-        except MMGLError as error:
-            self.notice.fail(str(error), "")
-            return False
-        except OSError as error:
-            reason = error.strerror or str(error)
-            self.notice.fail(str(MMGLError("file.unwritable", path=error.filename, reason=reason)), "")
+        except (MMGLError, OSError) as error:
+            self.notice.fail(str(as_ours(error)), "")
             return False
         return True
 

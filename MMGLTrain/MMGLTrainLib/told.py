@@ -6,7 +6,7 @@ from mmgl.finding import Finding as Said
 from mmgl.messages import CATALOGUE
 from mmgl.study.checks import Choice, Finding, Severity
 from mmgl.study.meanings import SAID
-from MMGLLib.messages import MMGLError
+from MMGLLib.messages import MMGLError, unwritable
 
 IN_OUR_WORDS = {
     "check.none_held_out": "slicer.none_held_out",
@@ -115,6 +115,4 @@ def doing(errand):
 
 def as_ours(error):
     """Return an error of the system as one that can be shown."""
-    if isinstance(error, MMGLError):
-        return error
-    return MMGLError("file.unwritable", path=error.filename, reason=error.strerror or str(error))
+    return error if isinstance(error, MMGLError) else unwritable(error)

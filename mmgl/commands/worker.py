@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from mmgl.files import read_json
 from mmgl.jobs import scratch
 from mmgl.jobs.exchange import ORDER, Wish, tell
-from mmgl.messages import MMGLError
+from mmgl.messages import MMGLError, unwritable
 
 if TYPE_CHECKING:
     from mmgl.inference.serving import Serving
@@ -53,8 +53,7 @@ def _work(homes: Sequence[Path], orders: SimpleQueue[int], idle: float) -> None:
         except MMGLError as error:
             _fail(folder, error)
         except OSError as error:
-            reason = error.strerror or "the disk may be full"
-            _fail(folder, MMGLError("file.unwritable", path=error.filename or folder, reason=reason))
+            _fail(folder, unwritable(error, None if error.filename else folder))
 
 
 def _fail(folder: Path, error: MMGLError) -> None:

@@ -13,7 +13,7 @@ from mmgl import __version__
 from mmgl.files import replacing
 from mmgl.imaging.dicom_elements import looks_like_dicom
 from mmgl.imaging.grid import Array, Grid
-from mmgl.messages import MMGLError
+from mmgl.messages import MMGLError, unwritable
 from mmgl.structures import Structure
 
 TISSUE = ("SCT", "85756007", "Tissue")
@@ -107,7 +107,7 @@ def write_dicom_seg(
         with replacing(path) as temporary:
             written.save_as(temporary)
     except OSError as error:
-        raise MMGLError("file.unwritable", path=path, reason=error.strerror or "no reason given") from error
+        raise unwritable(error, path) from error
 
 
 def _header(file: Path) -> Any:

@@ -9,7 +9,7 @@ import numpy as np
 import SimpleITK as sitk
 
 from mmgl.files import replacing
-from mmgl.messages import MMGLError
+from mmgl.messages import unwritable
 
 
 def write_image(path: Path, image: sitk.Image) -> None:
@@ -18,16 +18,16 @@ def write_image(path: Path, image: sitk.Image) -> None:
     Raises:
         MMGLError: ``file.unwritable``; what was at ``path`` before is there still.
     """
-    reason = "the disk may be full"
+    full = OSError(0, "the disk may be full")
     try:
         with replacing(path) as temporary:
             sitk.WriteImage(image, str(temporary), useCompression=True)
             if not _same(image, sitk.ReadImage(str(temporary))):
-                raise OSError(0, reason)
-    except (OSError, RuntimeError) as error:
-        if isinstance(error, OSError):
-            reason = error.strerror or "no reason given"
-        raise MMGLError("file.unwritable", path=path, reason=reason) from error
+                raise full
+    except OSError as error:
+        raise unwritable(error, path) from error
+    except RuntimeError as error:  # SimpleITK's
+        raise unwritable(full, path) from error
 
 
 def _same(one: sitk.Image, other: sitk.Image) -> bool:

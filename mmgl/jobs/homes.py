@@ -10,7 +10,7 @@ import numpy as np
 from mmgl.files import write_json
 from mmgl.jobs import scratch
 from mmgl.jobs.exchange import ORDER, SCAN, Wish, write_array
-from mmgl.messages import MMGLError
+from mmgl.messages import unwritable
 
 LARGEST_ANSWER = 6
 """Bytes of an answer for each voxel: two of the labelmap, four of the map of doubt."""
@@ -56,8 +56,7 @@ class Homes:
             except OSError as error:
                 self.remove(folder)
                 if home is self.disk:
-                    reason = error.strerror or "the disk may be full"
-                    raise MMGLError("file.unwritable", path=folder, reason=reason) from error
+                    raise unwritable(error, folder) from error
             else:
                 break  # memory may have become full meanwhile: then the next one is tried
         return folder

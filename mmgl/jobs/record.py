@@ -16,7 +16,7 @@ from typing import Any
 from mmgl.files import read_json, write_json
 from mmgl.jobs.follow import Event
 from mmgl.jobs.process import OWN_GROUP, birth, runs
-from mmgl.messages import MMGLError
+from mmgl.messages import MMGLError, unwritable
 
 CONFIG, EVENTS, STATUS, LOG, STOP = "config.json", "events.jsonl", "status.json", "log.txt", "STOP"
 
@@ -176,13 +176,12 @@ def _end_of(error: BaseException | None) -> dict[str, Any]:
         return {"state": "finished"}
     if isinstance(error, KeyboardInterrupt):
         return {"state": "stopped"}
+    if isinstance(error, OSError):
+        error = unwritable(error)
     if isinstance(error, MMGLError):
         parameters = {name: v if isinstance(v, int | float) else str(v) for name, v in error.parameters.items()}
         state = "stopped" if error.key in STOPPED else "failed"
         return {"state": state, "key": error.key, "parameters": parameters}
-    if isinstance(error, OSError):
-        path, reason = str(error.filename or "A file"), error.strerror or str(error)
-        return {"state": "failed", "key": "file.unwritable", "parameters": {"path": path, "reason": reason}}
     return {"state": "failed", "key": "job.fault", "parameters": {"fault": f"{type(error).__name__}: {error}"[:500]}}
 
 

@@ -19,7 +19,7 @@ from mmgl.files import replacing
 from mmgl.imaging.grid import Array
 from mmgl.inference.planes import fuse
 from mmgl.inference.tidy import tidy
-from mmgl.messages import MMGLError
+from mmgl.messages import unwritable
 from mmgl.networks.unet import UNet
 from mmgl.ranks import rank, world
 from mmgl.structures import UNLABELLED, Structure
@@ -82,7 +82,7 @@ class PseudoLabels:
         except FileNotFoundError:
             pass
         except OSError as error:  # those that are left would be taken for labels of the next stage
-            raise _unwritable(self._folder, error) from error
+            raise unwritable(error, self._folder) from error
 
     def extend(self, network: UNet, step: int) -> bool:
         """Label as many scans as a stage needs at its ``step``, at least one; return False where it is to stop before.
@@ -121,7 +121,7 @@ class PseudoLabels:
             with replacing(file) as temporary, temporary.open("wb") as opened:
                 np.save(opened, self._label(network, case, planes))
         except OSError as error:
-            raise _unwritable(file, error) from error
+            raise unwritable(error, file) from error
         self._run.beat()
         return file
 
@@ -159,10 +159,6 @@ class PseudoLabels:
             elif structure.name in (*one, *unknown):
                 found[pieces & ~largest] = 0 if structure.name in one else UNLABELLED
         return found if case.labelmap is None else _merged(case.labelmap, found, case)
-
-
-def _unwritable(path: Path, error: OSError) -> MMGLError:
-    return MMGLError("file.unwritable", path=path, reason=error.strerror or str(error))
 
 
 def _merged(label: Array, found: Array, case: PreparedCase) -> Array:

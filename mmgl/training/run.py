@@ -17,7 +17,7 @@ from torch import Tensor
 from mmgl.files import replacing, write_json
 from mmgl.jobs.follow import Event
 from mmgl.jobs.record import CONFIG, EVENTS, STATUS, Record
-from mmgl.messages import MMGLError
+from mmgl.messages import MMGLError, unwritable
 from mmgl.run_config import read_run_config
 
 __all__ = ["Event", "Run", "SilentRun", "flatten_optimiser", "restore_optimiser"]
@@ -82,7 +82,7 @@ class Run(Record):
         except SafetensorError as error:
             raise MMGLError("file.unwritable", path=path, reason="the disk may be full") from error
         except OSError as error:
-            raise MMGLError("file.unwritable", path=path, reason=error.strerror or str(error)) from error
+            raise unwritable(error, path) from error
 
     def load(self, name: str) -> tuple[dict[str, Tensor], dict[str, Any]]:
         """Return what ``save`` wrote.
