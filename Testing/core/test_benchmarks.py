@@ -180,6 +180,14 @@ def test_a_result_counts_for_its_own_run_and_settings(tmp_path, monkeypatch):
     assert result_file.read_results(path) == []
 
 
+def test_of_a_run_that_was_measured_again_the_last_line_counts(tmp_path):
+    one, other = (runs.Run("cpu", "acdc", 3, "supervised", seed, 5) for seed in (0, 1))
+    for run, dice in ((one, 0.5), (other, 0.6), (one, 0.7)):
+        result_file.append_result(tmp_path / "r.jsonl", made_up(run, dice))
+    found = result_file.read_results(tmp_path / "r.jsonl")
+    assert [(r["seed"], r["structures"]["mean"]["dice"]) for r in found] == [(0, 0.7), (1, 0.6)]
+
+
 def test_half_a_line_counts_for_nothing_and_spoils_nothing(tmp_path):
     run, path = runs.Run("cpu", "acdc", 3, "supervised", 0, 5), tmp_path / "r.jsonl"
     path.write_text(json.dumps(made_up(run, 0.4))[:50], encoding="utf-8")
@@ -192,10 +200,11 @@ def test_half_a_line_counts_for_nothing_and_spoils_nothing(tmp_path):
 def test_several_processes_append_whole_lines(tmp_path):
     code = (
         f"import sys; sys.path.insert(0, {str(BENCHMARK)!r}); from pathlib import Path; import results\n"
-        "for n in range(20): results.append_result(Path(sys.argv[1]), {'settings': results.SETTINGS, 'x': 'y' * 9000})"
+        "for n in range(20): results.append_result(Path(sys.argv[1]), "
+        "{'settings': results.SETTINGS, 'seed': f'{sys.argv[2]} {n}', 'x': 'y' * 9000})"
     )
     path = tmp_path / "r.jsonl"
-    children = [subprocess.Popen([sys.executable, "-c", code, str(path)]) for _ in range(3)]
+    children = [subprocess.Popen([sys.executable, "-c", code, str(path), str(n)]) for n in range(3)]
     assert [child.wait() for child in children] == [0, 0, 0]
     assert len(result_file.read_results(path)) == 60
 

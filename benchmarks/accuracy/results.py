@@ -9,6 +9,7 @@ import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
@@ -33,17 +34,20 @@ def add_folders(parser: argparse.ArgumentParser) -> None:
 
 
 def read_results(path: Path) -> list[Record]:
-    """Return the results that were measured with the settings of today, in the order in which they were written.
+    """Return the results that were measured with the settings of today, in the order in which they were first written.
 
-    A line that was cut short counts for nothing: its run is measured again.
+    A line that was cut short counts for nothing: its run is measured again. Of a run that was measured again, only the
+    last line counts.
     """
-    records = []
+    latest = {}
     for line in path.read_text(encoding="utf-8").splitlines() if path.exists() else ():
         try:
-            records.append(json.loads(line))
+            record = json.loads(line)
         except ValueError:
             continue
-    return [record for record in records if record.get("settings") == SETTINGS]
+        if record.get("settings") == SETTINGS:
+            latest[tuple(record.get(field.name) for field in fields(Run))] = record
+    return list(latest.values())
 
 
 def result_of(run: Run, results: list[Record]) -> Record | None:
