@@ -60,9 +60,3 @@ def test_what_it_is_given_stays_as_it_is():
     assert torch.equal(labels, before)
     assert not torch.equal(result, before)
     assert not largest_components(torch.zeros(1, 4, 4, dtype=torch.int64)).any()
-
-
-def test_the_other_pieces_become_what_is_asked():
-    labels = torch.tensor([[[1, 0, 1, 1], [0, 0, 0, 0], [2, 2, 0, -1]]])
-    expected = torch.tensor([[[-1, 0, 1, 1], [0, 0, 0, 0], [2, 2, 0, -1]]])
-    assert torch.equal(largest_components(labels, rest=-1), expected)

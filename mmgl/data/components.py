@@ -11,26 +11,25 @@ NEIGHBOURS = np.ones((3, 3), dtype=bool)
 """Pixels that touch at a corner belong together."""
 
 
-def largest_components(labels: Tensor, rest: int = 0) -> Tensor:
+def largest_components(labels: Tensor) -> Tensor:
     """Return the labels with only the largest piece of each structure in each slice.
 
     Of pieces of the same size the first one stays, row by row. The work is done on the CPU.
 
     Args:
         labels: (N, H, W), 0 background, positive for structures; negative ones stay as they are.
-        rest: what the other pieces become.
     """
     found = labels.cpu().numpy().copy()
     for image in found:
         for number, place in enumerate(find_objects(np.maximum(image, 0)), start=1):
             if place is not None:
-                _keep_largest(image[place], number, rest)
+                _keep_largest(image[place], number)
     return torch.from_numpy(found).to(labels.device)
 
 
-def _keep_largest(image: np.ndarray[tuple[int, int], np.dtype[np.int64]], number: int, rest: int) -> None:
-    """Paint all but the largest piece of one structure as ``rest``, in place."""
+def _keep_largest(image: np.ndarray[tuple[int, int], np.dtype[np.int64]], number: int) -> None:
+    """Paint all but the largest piece of one structure as background, in place."""
     pieces, count = label(image == number, NEIGHBOURS)
     if count > 1:
         largest = np.bincount(pieces.ravel())[1:].argmax() + 1
-        image[(pieces > 0) & (pieces != largest)] = rest
+        image[(pieces > 0) & (pieces != largest)] = 0
