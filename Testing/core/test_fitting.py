@@ -229,6 +229,14 @@ def test_too_little_disk_is_said_before_anything_is_prepared(tmp_path, monkeypat
     assert not (study.folder / "cache").exists()
 
 
+def test_the_disk_is_asked_for_the_labels_of_a_training_too(tmp_path, monkeypatch):
+    study = ball_study(tmp_path)
+    train(study, method="supervised", budget=Budget(steps=1), device="cpu")
+    monkeypatch.setattr(preparing, "free_disk", lambda folder: preparing.SPARE + 1)
+    train(study, method="supervised", budget=Budget(steps=1), device="cpu")  # all is prepared
+    assert key_of(lambda: train(study, method="mmgl+", budget=Budget(steps=1), device="cpu")) == "disk.too_small"
+
+
 def test_a_scan_too_large_for_the_memory_is_left_out(tmp_path, monkeypatch):
     study = ball_study(tmp_path)
     real = preparing.prepare_case

@@ -9,7 +9,7 @@ from test_slices import PLAN, prepared
 
 from mmgl.data.slices import SliceSampler
 from mmgl.messages import CATALOGUE, MMGLError
-from mmgl.methods import METHODS, build_method
+from mmgl.methods import LABELS_SCANS, METHODS, build_method
 
 PLAN = dataclasses.replace(PLAN, width=4, batch=4, levels=4, normalisation=PLAN.normalisation * 3)
 CPU = torch.device("cpu")
@@ -49,6 +49,7 @@ def test_every_method_trains_and_segments(name, slices):
         stage.after_step(0.9)
     assert sum(stage.share for stage in method.stages) == pytest.approx(1)
     assert any(stage.segments for stage in method.stages)
+    assert any(stage.labeller for stage in method.stages) is (name in LABELS_SCANS)
     assert method.network(torch.zeros(1, 3, 16, 16)).shape == (1, 2, 16, 16)
 
 

@@ -40,6 +40,9 @@ USUAL = "mmgl+"
 TWO_NETWORKS = frozenset({"mcsc", "cps", "cross-teaching"})
 """Methods whose two networks teach each other only as long as they differ: they cannot both start from one model."""
 
+LABELS_SCANS = frozenset({"mmgl+"})
+"""Methods that keep a label of each unlabelled scan on the disk while they train."""
+
 
 def build_method(name: str, plan: Plan, structures: int) -> Method:
     """Return the method called ``name`` for a number of structures.

@@ -87,11 +87,14 @@ def look_and_plan(
 
 
 def prepare_all(
-    study: Study, plan: Plan, voxels: float, run: Run, stop: Callable[[], bool]
+    study: Study, plan: Plan, voxels: float, run: Run, stop: Callable[[], bool], labels_scans: bool = False
 ) -> tuple[list[PreparedCase], list[PreparedCase]]:
     """Return the training cases and the check cases on the plan's grid.
 
     What it takes on the disk is told, and asked for, before the first one is prepared.
+
+    Args:
+        labels_scans: whether the disk is asked for labels of all unlabelled cases, too, of two bytes a voxel.
 
     Raises:
         MMGLError: ``disk.too_small``, or that a labelled case cannot be read, or ``run.stopped_early``.
@@ -99,6 +102,8 @@ def prepare_all(
     folder = study.folder / PREPARED
     training, checks = [*study.labelled, *study.unlabelled], study.checks
     needed, free = cache_need(study, [*training, *checks], plan, folder, voxels), free_disk(folder)
+    if labels_scans:
+        needed += round(2 * voxels * len(study.unlabelled))
     run.tell("disk", needed_gb=round(needed / GIGABYTE, 3), free_gb=round(free / GIGABYTE, 3))
     if needed and free < needed + SPARE:
         gigabytes = {"needed": f"{(needed + SPARE) / GIGABYTE:.1f}", "free": f"{free / GIGABYTE:.1f}"}

@@ -16,7 +16,7 @@ from mmgl.device import choose_device
 from mmgl.inference.predictor import Predictor
 from mmgl.jobs import last_look
 from mmgl.messages import MMGLError
-from mmgl.methods import METHODS, USUAL, build_method
+from mmgl.methods import LABELS_SCANS, METHODS, USUAL, build_method
 from mmgl.networks.norm import share_norms
 from mmgl.ranks import leader_first, rank, told
 from mmgl.study import Study
@@ -171,11 +171,12 @@ def _asked(run: Run, stop: Callable[[], bool] | None) -> Callable[[], bool]:
 def _run(study: Study, run: Run, device: torch.device, stop: Callable[[], bool]) -> Path:
     """Train as the run's config says, from its last checkpoint if there is one, and write model, verdict and report."""
     config, name = run.read_config(), run.folder.name
+    labels_scans = config["method"] in LABELS_SCANS
     plan = Plan.from_json(config["plan"])
     if not rank():
         told(name)
     with leader_first():
-        prepared, checks = prepare_all(study, plan, config.get("voxels", 0.0), run, stop)
+        prepared, checks = prepare_all(study, plan, config.get("voxels", 0.0), run, stop, labels_scans)
     start = run.load("start")[0] if config.get("start") else {}
 
     def work(plan: Plan, device: torch.device) -> tuple[Trainer, bool]:
