@@ -209,6 +209,26 @@ def test_the_loss_is_its_equation(kind, slices):
     assert values["supervised"] == pytest.approx(expected, rel=1e-5)
 
 
+def test_the_loss_of_mcsc_is_its_equation(slices):
+    method, stage = built(Mcsc)
+    batch = stage.batch(slices, CPU)
+    state = {k: v.clone() for k, v in method.state_dict().items()}
+    cnn, swin = stage.maps(torch.cat([batch.views[0], batch.unlabelled[0]]), batch.seed)
+    p, q, y = cnn.logits.detach(), swin.logits.detach(), batch.labels
+    called_by_cnn, called_by_swin = p[2:].argmax(1), q[2:].argmax(1)
+    labels = torch.cat([y, called_by_swin]), torch.cat([y, called_by_cnn])
+    shuffled = torch.Generator().manual_seed(batch.seed)
+    contrast = float(stage.contrast(cnn, swin, *labels, torch.arange(4), shuffled).detach())
+    method.load_state_dict(state)
+    values = terms(method, stage, batch, 0.9)  # the ramp is over, and unlabelled slices are contrasted too
+    expected = float(half_entropy_half_dice(p[:2], y)) + float(half_entropy_half_dice(q[:2], y))
+    assert values["supervised"] == pytest.approx(expected, rel=1e-5)
+    cross = literal_squared_dice(p[2:], called_by_swin) + literal_squared_dice(q[2:], called_by_cnn)
+    assert values["cross"] == pytest.approx(0.1 * cross, rel=1e-5)
+    assert contrast > 0.1
+    assert values["contrast"] == pytest.approx(0.001 * 2 * contrast, rel=1e-5)  # once for each network
+
+
 def test_the_two_u_nets_of_cps_start_from_different_weights():
     method, _ = built(Cps)
     first, second = (network.encoder[1][0].weight for network in (method.network, method.second))
