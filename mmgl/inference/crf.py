@@ -5,8 +5,8 @@ After Krahenbuhl and Koltun 2011, as GLRP (Zhao X. et al. 2024) refines its slic
     sum over i of -log P_i(x_i) + sum over i < j of [x_i differs from x_j] k_ij
     k_ij = w1 exp(-|p_i - p_j|^2 / 2 sa^2 - |I_i - I_j|^2 / 2 sb^2) + w2 exp(-|p_i - p_j|^2 / 2 sg^2)
 
-and mean-field iterations look for its minimum. Pairs count inside a square window only, which with the usual weights
-loses little and turns the sum over all pairs into a few dozen shifted products.
+and mean-field iterations look for its minimum. Pairs count inside a square window only, which turns the sum
+over all pairs into a few dozen shifted products; with a window as large as the image the field is dense.
 """
 
 from __future__ import annotations

@@ -10,7 +10,8 @@ c. segmentation, trained as in the supervised baseline (the paper: Dice with bac
 
 The paper's batches hold one slice from each partition of a few scans; here slices are drawn at random and all pairs of
 the paper that occur are scored. Its heads flatten the map; here the mean over the map is used, which fits slices of
-any size. Partitions of different planes are different partitions, so their slices are plain negatives.
+any size; the local head is MMGL's, without the ReLU between its layers. Partitions of different planes are different
+partitions, so their slices are plain negatives.
 """
 
 from __future__ import annotations

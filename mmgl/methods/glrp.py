@@ -11,7 +11,7 @@ c. segmentation, as in the supervised baseline.
 
 The CRF belongs to the paper's inference and is in ``mmgl.inference.crf``; its parameters are chosen on the check cases,
 and where none of them helps there is no refining. Slices of different planes are plain
-negatives.
+negatives. The head of the regions is MMGL's, which has no activation between its layers, as GCL's has.
 """
 
 from __future__ import annotations

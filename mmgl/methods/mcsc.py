@@ -9,7 +9,7 @@ at hand. What the program does and probably does not mean is off, and on with ``
 edges (one block alone is left at the coarse scale), and a U-Net whose batch normalisation stands still after the
 first check. Ours: the plan's U-Net and augmentation, a Swin-UNet without ImageNet weights, the loop's schedule of the
 learning rate, blocks that keep their share of the slice when it is not 224 pixels. Unless the plan is the published
-one, only some of the sets are drawn in each step, which leaves the expected loss as it is and costs about a tenth.
+one, only some of the sets are drawn in each step, which hardly changes the expected loss and costs about a tenth.
 """
 
 from __future__ import annotations

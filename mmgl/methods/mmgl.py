@@ -9,7 +9,9 @@ c. deeply supervised segmentation.
 Read in the paper's figure: network, places of the heads, the three stages. Reconstructed from the method it extends
 (Hu et al., MICCAI 2021), because the paper's text and code are not public: the equations of both losses, the
 temperatures, the equal weights of the scales, the blocks of the local loss, optimiser and learning rates. "View" means
-plane in the paper's title; here a view is an augmented copy, and positives never cross planes.
+plane in the paper's title; here a view is an augmented copy, and positives never cross planes. Ours: all stages learn
+from all planes, which are fused when a scan is segmented, and slices are drawn at random, so that now and then one
+stands in a batch twice.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """What methods share that learn from labelled and unlabelled slices at once: batches, pace, and what is left to chance.
 
 Their common frame is that of the medical benchmark (SSL4MIS): 12 labelled and 12 unlabelled slices, half
-cross-entropy and half Dice on the labels. Ours: the plan's U-Net, batch and augmentation, and the loop's AdamW instead
-of SGD at rate 0.01 with momentum, for which the rate of the published plan is 5e-4.
+cross-entropy and half Dice on the labels. Ours: the plan's U-Net, batch and augmentation, and the loop's optimiser
+instead of SGD at rate 0.01 with momentum, for which the rate of the published plan is 5e-4.
 """
 
 from __future__ import annotations
