@@ -8,8 +8,9 @@ b. a labelled box in an unlabelled slice, and an unlabelled box in a labelled sl
    what an averaged teacher calls them. Teacher and student both start from stage a. The student is kept.
 
 Restated from the released program: size of the box, weights, decay, lengths of the stages, largest piece of each
-structure. Ours: pasting both ways in stage a too, a box for each pair of slices instead of one for all, and both
-mixed batches in one pass of the network.
+structure, a loss for each part of a mixed slice by itself. Ours: pasting both ways in stage a too, a box for each pair
+of slices instead of one for all, both mixed batches in one pass of the network, and a stage b that starts from the last
+weights of stage a instead of its best.
 """
 
 from __future__ import annotations
@@ -31,7 +32,10 @@ from mmgl.structures import UNLABELLED
 
 
 class CopyPaste(SemiSupervised):
-    """L = L_seg(Q_in, Y_in) + L_seg(Q_out, Y_out) of x_b's box in x_a, and of x_a's box in x_b (stage a)."""
+    """L = L_in + L_out of x_b's box in x_a, and of x_a's in x_b, each L_seg in the box and L_seg around it (stage a).
+
+    L_seg is half cross-entropy and half Dice.
+    """
 
     name = "segmentation"
     share = 0.25
@@ -55,9 +59,14 @@ class CopyPaste(SemiSupervised):
         (boxes,) = batch.boxes
         (x_a, x_b), (y_a, y_b) = batch.views[0].chunk(2), batch.labels.chunk(2)
         q_in, q_out = divided(self.network, torch.cat([mix(x_a, x_b, boxes), mix(x_b, x_a, boxes)])).chunk(2)
-        y_in, y_out = mix(y_a, y_b, boxes), mix(y_b, y_a, boxes)
-        inside = half_entropy_half_dice(q_in, y_in, batch.sets)
-        return {"supervised": inside + half_entropy_half_dice(q_out, y_out, batch.sets)}
+        none = torch.full_like(y_a, UNLABELLED)  # takes no part
+        parts = [
+            (q_in, mix(y_a, none, boxes)),
+            (q_in, mix(none, y_b, boxes)),
+            (q_out, mix(y_b, none, boxes)),
+            (q_out, mix(none, y_a, boxes)),
+        ]
+        return {"supervised": torch.stack([half_entropy_half_dice(q, y, batch.sets) for q, y in parts]).sum()}
 
 
 class BidirectionalCopyPaste(CopyPaste):

@@ -5,8 +5,9 @@ the other's most probable structures. The first one is kept.
 
 Restated from the medical benchmark it is compared on (SSL4MIS), not from the paper, whose weight and whose use of
 the labelled images for cross supervision are not reproduced: two U-Nets, one with the initialisation of Kaiming and
-one with that of Xavier, weight 0.1 rising over the whole training, 12 labelled and 12 unlabelled slices. Ours: the
-plan's U-Net, and AdamW instead of SGD at rate 0.01.
+one with that of Xavier (as its program for volumes does; the one for slices only prepares it), weight 0.1 rising over
+the whole training, 12 labelled and 12 unlabelled slices. Ours: the plan's U-Net, and the loop's optimiser instead of
+SGD at rate 0.01.
 """
 
 from __future__ import annotations

@@ -11,7 +11,7 @@ c. segmentation, trained as in the supervised baseline (the paper: Dice with bac
 The paper's batches hold one slice from each partition of a few scans; here slices are drawn at random and all pairs of
 the paper that occur are scored. Its heads flatten the map; here the mean over the map is used, which fits slices of
 any size; the local head is MMGL's, without the ReLU between its layers. Partitions of different planes are different
-partitions, so their slices are plain negatives.
+partitions, so their slices are plain negatives. Both views are augmented; in the released program one of them is not.
 """
 
 from __future__ import annotations

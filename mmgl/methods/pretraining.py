@@ -107,7 +107,6 @@ def decoder_map(network: UNet, maps: list[Tensor], blocks: int) -> Tensor:
     """Return the map of the decoder's block number ``blocks``, counted from the deepest, of what the encoder gave."""
     *skips, x = maps
     for i in range(blocks):
-        x = network.up[i](x)
-        x = F.relu(x) if network.activate_centre and i == 0 else x
+        x = network.up[i](x) if i else network.enlarged(x)
         x = network.decoder[i](torch.cat([x, skips[-1 - i]], 1))
     return x

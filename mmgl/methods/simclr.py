@@ -32,7 +32,7 @@ class SimClr(Method):
     def __init__(self, plan: Plan, structures: int) -> None:
         super().__init__()
         self.network = UNet(plan.channels, structures + 1, plan.width, plan.levels, published=plan.published)
-        self.global_head = GlobalHead(self.network.widths[-1], 128)
+        self.global_head = GlobalHead(self.network.widths[-1], 512)
         self.stages = (
             SliceContrast(plan, self.network, self.global_head, share=0.4),
             Segmentation(plan, self.network, share=0.6),

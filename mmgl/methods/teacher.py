@@ -10,6 +10,9 @@ from torch import Tensor, nn
 from mmgl.networks.unet import UNet
 from mmgl.ranks import divided
 
+MANY = 10_000
+"""Updates after which a teacher follows with the decay that it is given."""
+
 
 class AveragedTeacher(nn.Module):
     """A copy of a network whose weights are the exponential moving average of that network's weights.
@@ -41,9 +44,9 @@ class AveragedTeacher(nn.Module):
         return logits
 
     def start_from(self, student: UNet) -> None:
-        """Take over the student as it is and count from zero: an earlier stage has trained it."""
+        """Take over the student as an earlier stage has trained it: worth as much as a mean of many."""
         self.network.load_state_dict(student.state_dict())
-        self.steps.zero_()
+        self.steps.fill_(MANY)
 
     @torch.no_grad()
     def update(self, student: UNet, decay: float) -> None:

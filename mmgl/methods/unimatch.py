@@ -3,10 +3,15 @@
 What the network is sure of in a weakly augmented unlabelled slice, it must also say of two strongly augmented copies
 of that slice, and of the weak copy itself with half of the encoder's channels dropped.
 
-Restated from the released program for ACDC: weights, confidence, Dice on unlabelled slices, dropped channels. Ours:
-strong intensity changes in place of its colour jitter and blur; CutMix boxes of 2 to 40 % of the slice, whose content
-comes from the next slice of the same batch; a weak copy is moved and bent but keeps its intensities, and labelled
-slices are augmented as in every other method here.
+Restated from the released program for ACDC: weights, confidence, Dice on unlabelled slices, dropped channels, maps
+with and without them in one pass of the decoder. Ours: strong intensity changes in place of its colour jitter and blur;
+CutMix boxes of 2 to 40 % of the slice, whose content comes from the next slice of the same batch, and so does what it
+is called; a weak copy is moved and bent but keeps its intensities, and labelled slices are augmented as in every other
+method here. A batch is a third labelled, a third unlabelled slices.
+
+The network is its own teacher from the first step on. At first it is sure of background alone and teaches itself that:
+with three labelled patients the released program, too, stands below a Dice of 0.4 after 400 of its 31,000 steps. A
+training of a few hundred steps ends before that is over.
 """
 
 from __future__ import annotations
@@ -20,6 +25,7 @@ from mmgl.data.plan import Plan
 from mmgl.data.slices import SliceSampler
 from mmgl.losses.consistency import confident_labels
 from mmgl.losses.cross_supervision import half_entropy_half_dice, squared_dice
+from mmgl.methods.pretraining import encoder_maps
 from mmgl.methods.semi_supervised import SemiSupervised
 from mmgl.methods.stage import Batch, Method, augmented, draw_spatial, moved
 from mmgl.networks.perturb import dropout
@@ -65,11 +71,13 @@ class WeakToStrong(SemiSupervised):
 
         def both(pairs: Tensor) -> tuple[Tensor, ...]:
             images = torch.cat([pairs[:, 0], pairs[:, 1]]).contiguous(memory_format=torch.channels_last)
-            maps = self.network.encode(images)
-            features = [dropout(m[len(pairs) :], generator, whole_channels=True) for m in maps]
-            return *self.finest(maps).chunk(2), self.finest(features)
+            maps = encoder_maps(self.network, images)
+            *skips, centre = (torch.cat([m, dropout(m, generator, whole_channels=True)]) for m in maps)
+            decoded = self.network.decode([*skips, self.network.enlarged(centre)])
+            logits: Tensor = self.network.classifiers[0](decoded[0])
+            return logits.chunk(4)
 
-        painted, sure, dropped = divided(both, torch.stack([*batch.views, weak], 1))
+        painted, sure, _, dropped = divided(both, torch.stack([*batch.views, weak], 1))
         pseudo = confident_labels(sure, self.threshold)
         mixed = [with_next(s, boxes) for s, boxes in zip(strong, batch.boxes, strict=True)]
         first, second = divided(self.network, torch.cat(mixed)).chunk(2)
@@ -79,11 +87,6 @@ class WeakToStrong(SemiSupervised):
             "strong": (squared_dice(first, y_1) + squared_dice(second, y_2)) / 8,
             "features": squared_dice(dropped, pseudo) / 4,
         }
-
-    def finest(self, maps: list[Tensor]) -> Tensor:
-        """Return the logits (N, K + 1, H, W) of the encoder's maps."""
-        logits: Tensor = self.network.classifiers[0](self.network.decode(maps)[0])
-        return logits
 
 
 class UniMatch(Method):

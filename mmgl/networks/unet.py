@@ -65,8 +65,12 @@ class UNet(nn.Module):
         for block in self.encoder:
             x = block(F.max_pool2d(x, 2) if maps else x)
             maps.append(x)
-        centre = self.up[0](self.centre(F.max_pool2d(x, 2)))
-        return [*maps, F.relu(centre) if self.activate_centre else centre]
+        return [*maps, self.enlarged(self.centre(F.max_pool2d(x, 2)))]
+
+    def enlarged(self, centre: Tensor) -> Tensor:
+        """Return the centre's map at twice its size, as the decoder takes it."""
+        result: Tensor = self.up[0](centre)
+        return F.relu(result) if self.activate_centre else result
 
     def decode(self, maps: list[Tensor]) -> list[Tensor]:
         """Return the decoder's maps, finest first, from what ``encode`` returned."""
