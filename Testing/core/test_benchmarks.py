@@ -1,11 +1,13 @@
 """The accuracy benchmark: its table, its data sets, its queue, one real run, and what is made of the results."""
 
 import json
+import re
 import subprocess
 import sys
 import time
 from dataclasses import replace
 from pathlib import Path
+from statistics import mean
 from types import SimpleNamespace
 
 import numpy as np
@@ -195,6 +197,22 @@ def test_half_a_line_counts_for_nothing_and_spoils_nothing(tmp_path):
     result_file.append_result(path, made_up(run, 0.5))
     assert [r["structures"]["mean"]["dice"] for r in result_file.read_results(path)] == [0.5]
     assert path.read_bytes().endswith(b"\n")
+
+
+def test_the_methods_of_the_front_page_scored_what_was_measured():
+    table = {"track": "cpu", "data": "acdc-centre", "labelled": 3}
+    found = [r for r in result_file.read_results(result_file.RESULTS) if table.items() <= r.items()]
+    readme = (BENCHMARK.parents[1] / "README.md").read_text(encoding="utf-8")
+    lines = re.findall(r"^\| `([a-z+-]+)`, (.* mm) \|$", readme, re.MULTILINE)
+    cells = [(name, line.split(" | ")) for name, line in lines]
+    rows = [(name, c[1], c[2].split()[0], c[7].split()[0], c[8].split()[0]) for name, c in cells]
+    assert {row[0] for row in rows} == {r["method"] for r in found}
+    for method, seeds, dice, largest, distance in rows:
+        own = sorted((r for r in found if r["method"] == method), key=lambda r: r["seed"])
+        assert seeds == ", ".join(str(r["seed"]) for r in own)
+        assert float(dice) == pytest.approx(mean(r["structures"]["mean"]["dice"] for r in own), abs=6e-4)
+        assert float(largest) == pytest.approx(mean(r["largest"]["mean"]["dice"] for r in own), abs=6e-4)
+        assert float(distance) == pytest.approx(mean(r["largest"]["mean"]["hd95"] for r in own), abs=0.06)
 
 
 def test_several_processes_append_whole_lines(tmp_path):
