@@ -460,12 +460,12 @@ def test_unimatch_is_what_the_equation_says(slices):
     network = method.network
     with torch.no_grad():
         # the order of what is drawn is that of the maps, finest first; the centre's is dropped before it is enlarged
-        images = torch.cat([*batch.views, weak])
+        images = torch.stack([*batch.views, weak], 1).flatten(0, 1)
         *skips, last, _ = network.encode(images)
         maps = [*skips, last, network.centre(torch.nn.functional.max_pool2d(last, 2))]
-        *skips, centre = [dropout(m, generator, whole_channels=True)[n:] for m in maps]
+        *skips, centre = [dropout(m, generator, whole_channels=True)[1::2] for m in maps]
         features = network.classifiers[0](network.decode([*skips, network.up[0](centre)])[0])
-        logits = network(images)
+        logits = network(torch.cat([*batch.views, weak]))
         probability, found = logits[n:].softmax(1).max(1)
         believed = torch.where(probability >= 0.6, found, -1)
         assert set(believed.unique().tolist()) == {-1, 0, 1}

@@ -70,14 +70,14 @@ class WeakToStrong(SemiSupervised):
         weak, *strong = batch.unlabelled
 
         def both(pairs: Tensor) -> tuple[Tensor, ...]:
-            images = torch.cat([pairs[:, 0], pairs[:, 1]]).contiguous(memory_format=torch.channels_last)
+            images = pairs.flatten(0, 1).contiguous(memory_format=torch.channels_last)  # painted, weak, painted, ...
             maps = encoder_maps(self.network, images)
             *skips, centre = (torch.cat([m, dropout(m, generator, whole_channels=True)]) for m in maps)
             decoded = self.network.decode([*skips, self.network.enlarged(centre)])
-            logits: Tensor = self.network.classifiers[0](decoded[0])
-            return logits.chunk(4)
+            clean, dropped = self.network.classifiers[0](decoded[0]).chunk(2)
+            return clean[::2], clean[1::2], dropped[1::2]
 
-        painted, sure, _, dropped = divided(both, torch.stack([*batch.views, weak], 1))
+        painted, sure, dropped = divided(both, torch.stack([*batch.views, weak], 1))
         pseudo = confident_labels(sure, self.threshold)
         mixed = [with_next(s, boxes) for s, boxes in zip(strong, batch.boxes, strict=True)]
         first, second = divided(self.network, torch.cat(mixed)).chunk(2)
