@@ -59,14 +59,8 @@ class CopyPaste(SemiSupervised):
         (boxes,) = batch.boxes
         (x_a, x_b), (y_a, y_b) = batch.views[0].chunk(2), batch.labels.chunk(2)
         q_in, q_out = divided(self.network, torch.cat([mix(x_a, x_b, boxes), mix(x_b, x_a, boxes)])).chunk(2)
-        none = torch.full_like(y_a, UNLABELLED)  # takes no part
-        parts = [
-            (q_in, mix(y_a, none, boxes)),
-            (q_in, mix(none, y_b, boxes)),
-            (q_out, mix(y_b, none, boxes)),
-            (q_out, mix(none, y_a, boxes)),
-        ]
-        return {"supervised": torch.stack([half_entropy_half_dice(q, y, batch.sets) for q, y in parts]).sum()}
+        parts = by_part(q_in, y_a, y_b, boxes, batch.sets) + by_part(q_out, y_b, y_a, boxes, batch.sets)
+        return {"supervised": torch.stack(parts).sum()}
 
 
 class BidirectionalCopyPaste(CopyPaste):
@@ -98,18 +92,24 @@ class BidirectionalCopyPaste(CopyPaste):
         (x_a, x_b), (y_a, y_b), (u_a, u_b) = batch.views[0].chunk(2), batch.labels.chunk(2), unlabelled.chunk(2)
         p_a, p_b = largest_components(self.teacher(unlabelled).argmax(1)).chunk(2)
         q_in, q_out = divided(self.network, torch.cat([mix(u_a, x_a, boxes), mix(x_b, u_b, boxes)])).chunk(2)
-        # what is called unlabelled takes no part: each term sees its own part of the mixed slice
-        none = torch.full_like(y_a, UNLABELLED)
-        painted = half_entropy_half_dice(q_in, mix(none, y_a, boxes), batch.sets) + half_entropy_half_dice(
-            q_out, mix(y_b, none, boxes), batch.sets
-        )
-        guessed = half_entropy_half_dice(q_in, mix(p_a, none, boxes)) + half_entropy_half_dice(
-            q_out, mix(none, p_b, boxes)
-        )
-        return {"supervised": painted, "pseudo": self.alpha * guessed}
+        guessed_in, painted_in = by_part(q_in, p_a, y_a, boxes, batch.sets)
+        painted_out, guessed_out = by_part(q_out, y_b, p_b, boxes, batch.sets)
+        return {"supervised": painted_in + painted_out, "pseudo": self.alpha * (guessed_in + guessed_out)}
 
     def after_step(self, progress: float) -> None:
         self.teacher.update(self.network, self.decay)
+
+
+def by_part(logits: Tensor, around: Tensor, inside: Tensor, boxes: Tensor, sets: Tensor | None) -> list[Tensor]:
+    """Return L_seg around the boxes and L_seg inside of them: what is called unlabelled takes no part.
+
+    Args:
+        logits: (N, K + 1, H, W) of mixed slices.
+        around, inside: (N, H, W) labels, each for its own part.
+        boxes, sets: as ``mix`` and the loss take them.
+    """
+    none = torch.full_like(around, UNLABELLED)
+    return [half_entropy_half_dice(logits, y, sets) for y in (mix(around, none, boxes), mix(none, inside, boxes))]
 
 
 class Bcp(Method):
